@@ -1,0 +1,68 @@
+"""riskcore: forecast, backtest and compare expectile VaR, VaR and Expected Shortfall.
+
+Names are loaded when first used, so that ``import riskcore`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_MODULES = ("backtests", "compare", "indicators", "plots", "report", "scores")
+_HOMES: dict[str, tuple[str, ...]] = {
+    "errors": ("RiskcoreError", "DataError", "ConfigError", "FitError"),
+    "_types": ("Status", "Target", "WalkForward"),
+    "ingest": ("Finding", "Ingested", "load_prices", "read_prices"),
+    "returns": ("log_returns", "simple_returns", "portfolio_returns", "to_losses"),
+    "measures": ("quantile_rank", "value_at_risk", "expected_shortfall", "expectile"),
+    "distributions": (
+        "LAWS",
+        "Normal",
+        "StudentT",
+        "SkewT",
+        "GED",
+        "Empirical",
+        "AgeWeighted",
+        "expectile_level",
+    ),
+    "volatility": (
+        "MEANS",
+        "VOLATILITIES",
+        "ZeroMean",
+        "ConstantMean",
+        "AR1",
+        "Constant",
+        "EWMA",
+        "GARCH",
+        "GJR",
+        "EGARCH",
+    ),
+    "forecasters": ("CARE", "FORECASTERS", "LocationScale", "historical"),
+    "forecasts": ("Forecasts",),
+    "walkforward": ("forecast",),
+    "scores": ("SCORES",),
+    "backtests": ("BACKTESTS", "BacktestResult"),
+    "tables": ("backtest_table", "score_table"),
+    "plots": ("FIGURES",),
+    "report": ("html_report",),
+    "runs": ("open_run", "run_backtest", "verify_run"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted([*_HOME, *_MODULES])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"riskcore.{name}")
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"riskcore.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'riskcore' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

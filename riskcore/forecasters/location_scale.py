@@ -1,0 +1,143 @@
+"""LocationScale: mean × volatility × law, one forecaster and some fifty models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from riskcore._types import FloatArray, Status, Target
+from riskcore.distributions import Empirical, Law, Normal, SampleLaw
+from riskcore.forecasters.base import Fitted, Predictive
+from riskcore.volatility import EWMA, Constant, ConstantMean, Mean, Volatility, VolatilityFit, ZeroMean
+
+
+@dataclass(frozen=True)
+class LocationScale:
+    r"""The loss is :math:`\mu_t + \sigma_t Z_t`; every measure is :math:`\mu_t + \sigma_t \rho(Z)`.
+
+    Parameters
+    ----------
+    mean : Mean, optional
+        Conditional mean; by default zero for `EWMA` and for `Constant` with a sample law, constant elsewhere.
+    volatility : Volatility
+        `Constant`, `EWMA`, `GARCH`, `GJR` or `EGARCH`.
+    law : Law
+        Law of the standardised losses. Parametric laws are estimated jointly with an estimated volatility; a sample
+        law is the window's own residuals, which move every day (filtered historical simulation; with `Constant`,
+        historical simulation).
+    name : str, optional
+        Label of the model.
+
+    References
+    ----------
+    Barone-Adesi, Giannopoulos & Vosper (1999), Journal of Futures Markets 19, 583-602, for sample laws.
+
+    Examples
+    --------
+    >>> LocationScale(volatility=EWMA()).mean_used
+    ZeroMean()
+    """
+
+    mean: Mean | None = None
+    volatility: Volatility = field(default_factory=EWMA)
+    law: Law = field(default_factory=Normal)
+    name: str | None = None
+
+    @property
+    def mean_used(self) -> Mean:
+        """The mean set, or the default for this volatility and law."""
+        if self.mean is not None:
+            return self.mean
+        raw = isinstance(self.volatility, Constant) and self.law.is_sample
+        return ZeroMean() if raw or isinstance(self.volatility, EWMA) else ConstantMean()
+
+    def offers(self, target: Target) -> bool:
+        """Every target follows from the law."""
+        return True
+
+    def fit(self, losses: FloatArray, targets: Sequence[Target], start: Fitted | None = None) -> FittedLocationScale:
+        """Estimate on one window, warm from `start` where the volatility is optimised; FitError if nothing serves."""
+        warm = start.estimate if isinstance(start, FittedLocationScale) and self.volatility.estimated else None
+        estimate = self.volatility.fit(losses, mean=self.mean_used, law=self.law, start=warm)
+        return FittedLocationScale(self, estimate)
+
+    def fallback(self) -> LocationScale | None:
+        """What stands in when the estimation failed for longer than stale parameters may serve: EWMA, same law."""
+        return replace(self, volatility=EWMA(), mean=None) if self.volatility.estimated else None
+
+
+def historical(name: str | None = None) -> LocationScale:
+    """Historical simulation: the measures of the last `window` losses themselves (Constant × Empirical).
+
+    >>> historical().mean_used
+    ZeroMean()
+    """
+    return LocationScale(volatility=Constant(), law=Empirical(), name=name)
+
+
+@dataclass(frozen=True)
+class FittedLocationScale:
+    """Estimates of mean, volatility and law."""
+
+    settings: LocationScale
+    estimate: VolatilityFit
+
+    @property
+    def params(self) -> Mapping[str, float]:
+        """Estimates by name, in the units of the losses."""
+        return self.estimate.all_params
+
+    @property
+    def standard_errors(self) -> Mapping[str, float]:
+        """Robust standard errors of what was optimised jointly; empty where nothing was."""
+        return self.estimate.errors()
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log-likelihood on the window; NaN where the law is a sample and the volatility is not estimated."""
+        return self.estimate.log_likelihood
+
+    @property
+    def status(self) -> Status:
+        """How the estimation went."""
+        return self.estimate.status
+
+    @property
+    def attempts(self) -> int:
+        """Optimisations tried."""
+        return self.estimate.attempts
+
+    def predict(self, losses: FloatArray, targets: Sequence[Target], last: int) -> FloatArray:
+        """Forecasts (last, k) for the steps after each of the last `last` rows."""
+        day = self.predictive(losses, last)
+        scale = _positive(day.volatility)
+        return np.column_stack([day.mean + scale * day.law.value(t) for t in targets])
+
+    def predictive(self, losses: FloatArray, last: int) -> Predictive:
+        """Laws of the same steps; a sample law has one row of residuals per day."""
+        mu, sigma = self.settings.volatility.filter(losses, self.estimate)
+        law = self.estimate.law
+        if law.is_sample:
+            law = self._residual_law(losses, mu, sigma, last)
+        return Predictive(mu[mu.size - last :], sigma[sigma.size - last :], law)
+
+    def _residual_law(self, losses: FloatArray, mu: FloatArray, sigma: FloatArray, last: int) -> SampleLaw:
+        n_obs = self.estimate.n_obs
+        decay = getattr(self.settings.law, "decay", None)
+        if not isinstance(self.settings.volatility, Constant):
+            residuals = (losses - mu[:-1]) / _positive(sigma[:-1])
+            return SampleLaw.rolling(residuals, n_obs, last, decay)
+        # Constant moments move with the window: standardise each window as a whole, so that the measures of the
+        # window's own losses come back exactly.
+        moving = isinstance(self.estimate.mean, ConstantMean)
+        base = losses if moving else losses - mu[:-1]
+        shift = mu[mu.size - last :, None] if moving else 0.0
+        law = SampleLaw.rolling(base, n_obs, last, decay)
+        return replace(law, rows=(law.rows - shift) / _positive(sigma[sigma.size - last :])[:, None])
+
+
+def _positive(sigma: FloatArray) -> FloatArray:
+    """Volatilities with 1 where they are zero: a window of equal losses has residuals, but no scale."""
+    return np.where(sigma > 0, sigma, 1.0)

@@ -1,0 +1,54 @@
+"""Variance recursions. Row t of the result is known from rows before t; the last row is the next day's variance."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from riskcore._types import FloatArray
+
+SQRT_2_OVER_PI = 0.7978845608028654
+LOG_VARIANCE_CAP = 700.0
+
+
+@njit(cache=True)
+def ewma_variance(shocks: FloatArray, decay: float, first: float) -> FloatArray:
+    n = shocks.size
+    out = np.empty(n + 1)
+    out[0] = first
+    for t in range(n):
+        out[t + 1] = decay * out[t] + (1.0 - decay) * shocks[t] * shocks[t]
+    return out
+
+
+@njit(cache=True)
+def gjr_variance(
+    shocks: FloatArray, omega: float, alpha: float, gamma: float, beta: float, presample: float, hold: int
+) -> FloatArray:
+    n = shocks.size
+    out = np.empty(n + 1)
+    for t in range(hold):
+        out[t] = presample
+    out[hold] = omega + (alpha + 0.5 * gamma + beta) * presample
+    for t in range(hold, n):
+        slope = alpha + gamma if shocks[t] > 0.0 else alpha
+        out[t + 1] = omega + slope * shocks[t] * shocks[t] + beta * out[t]
+    return out
+
+
+@njit(cache=True)
+def egarch_variance(
+    shocks: FloatArray, omega: float, alpha: float, gamma: float, beta: float, presample: float, hold: int
+) -> FloatArray:
+    n = shocks.size
+    out = np.empty(n + 1)
+    for t in range(hold):
+        out[t] = presample
+    log_variance = omega + beta * np.log(presample)
+    out[hold] = np.exp(log_variance)
+    for t in range(hold, n):
+        z = shocks[t] / np.sqrt(out[t])
+        log_variance = omega + alpha * (abs(z) - SQRT_2_OVER_PI) + gamma * z + beta * log_variance
+        log_variance = min(log_variance, LOG_VARIANCE_CAP)
+        out[t + 1] = np.exp(log_variance)
+    return out

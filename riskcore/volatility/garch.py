@@ -1,0 +1,261 @@
+"""GARCH(1,1), GJR(1,1) and EGARCH(1,1), estimated with `arch` and filtered by our own recursions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from riskcore._types import FloatArray
+from riskcore.distributions import Law
+from riskcore.errors import FitError, require
+from riskcore.kernels.variance import egarch_variance, gjr_variance
+from riskcore.volatility.base import StartRule, VolatilityFit, fit_chain, gaussian_if_sample, log_likelihood
+from riskcore.volatility.means import Mean
+from riskcore.volatility.search import Search
+
+BACKCAST_DAYS, BACKCAST_DECAY = 75, 0.94
+EDGE = 1e-6
+"""A parameter this near to its bound lies on it."""
+
+
+@dataclass(frozen=True)
+class _Family:
+    """What GARCH, GJR and EGARCH share; `start` names the presample rule."""
+
+    start: StartRule = "backcast"
+    short: ClassVar[str]
+    estimated: ClassVar[bool] = True
+    names: ClassVar[tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        known = ("backcast", "sample-variance")
+        require(self.start in known, f"start must be one of {known}, got {self.start!r}")
+
+    # What each member says of itself.
+    def arch_volatility(self) -> Any:
+        """The same volatility in arch."""
+        raise NotImplementedError  # pragma: no cover
+
+    def variance(self, shocks: FloatArray, params: Mapping[str, float], presample: float, hold: int) -> FloatArray:
+        """Variances of rows 0..n, row t from rows before t."""
+        raise NotImplementedError  # pragma: no cover
+
+    def persistence(self, params: Mapping[str, float], law: Law) -> float:
+        """Rate at which a forecast of the variance returns to its mean; stationary below one."""
+        raise NotImplementedError  # pragma: no cover
+
+    def on_edge(self, params: Mapping[str, float], law: Law) -> bool:
+        """Whether a parameter lies on its bound."""
+        raise NotImplementedError  # pragma: no cover
+
+    def rescaled(self, params: Mapping[str, float], factor: float) -> dict[str, float]:
+        """Parameters for losses multiplied by `factor`."""
+        return {**params, "omega": params["omega"] * factor**2}
+
+    def from_arch(self, values: Sequence[float]) -> dict[str, float]:
+        """Parameters from arch's values, mirrored to losses."""
+        return {name: float(v) for name, v in zip(self.names, values, strict=True)}
+
+    def to_arch(self, params: Mapping[str, float]) -> list[float]:
+        """Arch's values of the parameters."""
+        return [params[name] for name in self.names]
+
+    def filter(self, losses: FloatArray, fit: VolatilityFit) -> tuple[FloatArray, FloatArray]:
+        """Means and volatilities of rows 0..n, row t from rows before t; `losses` start where the fit's did."""
+        mu = fit.mean.path(losses, fit.mean_params)
+        variance = self.variance(losses - mu[:-1], fit.params, fit.presample, fit.mean.hold)
+        return mu, np.sqrt(variance)
+
+    def log_likelihood(
+        self, losses: FloatArray, *, mean: Mean, mean_params: tuple[float, ...], params: Mapping[str, float], law: Law
+    ) -> float:
+        r"""Log-likelihood at given parameters, :math:`\sum_t \log f(z_t) - \log \sigma_t`, by the start rule.
+
+        With ``start="sample-variance"`` the presample squared shock and variance are :math:`SSR(\mu)/T`, so they move
+        with the mean: the rule of the certified benchmark (Fiorentini, Calzolari & Panattoni 1996).
+        """
+        shocks = losses - mean.path(losses, mean_params)[:-1]
+        presample = self.presample(shocks[mean.hold :])
+        variance = self.variance(shocks, params, presample, mean.hold)[:-1]
+        return log_likelihood(shocks[mean.hold :], np.sqrt(variance[mean.hold :]), law)
+
+    def presample(self, shocks: FloatArray) -> float:
+        """Presample variance by the start rule."""
+        if self.start == "sample-variance":
+            return float(np.mean(shocks**2))
+        weights = BACKCAST_DECAY ** np.arange(min(BACKCAST_DAYS, shocks.size))
+        return float(weights @ shocks[: weights.size] ** 2 / weights.sum())
+
+    def fit(self, losses: FloatArray, *, mean: Mean, law: Law, start: VolatilityFit | None = None) -> VolatilityFit:
+        """Maximum likelihood of mean, volatility and the law's free parameters on one window.
+
+        A sample law is estimated by normal quasi-likelihood. A warm start (from `start`) and a cold one are tried and
+        the better is kept; where neither is acceptable (flag 0, finite, stationary, not below its start nor below the
+        constant variance) two other starts and another optimiser follow, and the status says so.
+
+        Raises
+        ------
+        FitError
+            If no optimisation is acceptable, or the losses have no variance.
+        """
+        scale = float(np.std(losses))
+        usable = scale > 0 and scale > 1e-12 * float(np.max(np.abs(losses)))
+        require(usable, "losses are constant: a volatility cannot be estimated", FitError)
+        search = Search(self, losses / scale, mean, gaussian_if_sample(law), scale)
+        found = search.run(start)
+        fitted = law if law.is_sample else found.law
+        return VolatilityFit(
+            mean=mean,
+            mean_params=tuple(
+                m * (scale if name != "phi" else 1.0) for name, m in zip(mean.names, found.mean_params, strict=True)
+            ),
+            params=self.rescaled(found.params, scale),
+            law=fitted,
+            presample=found.presample * scale**2,
+            n_obs=losses.size,
+            log_likelihood=found.log_likelihood - (losses.size - mean.hold) * math.log(scale),
+            status=search.status(found),
+            attempts=search.attempts,
+            optimizer_code=found.code,
+            errors=lambda: search.standard_errors(found),
+        )
+
+    def fit_windows(
+        self, losses: FloatArray, windows: Sequence[slice], *, mean: Mean, law: Law
+    ) -> list[VolatilityFit | None]:
+        """Fits of many windows, each started from the one before it; None where the fit failed."""
+        return fit_chain(self, losses, windows, mean=mean, law=law)
+
+
+@dataclass(frozen=True)
+class GARCH(_Family):
+    r"""GARCH(1,1): :math:`h_{t+1} = \omega + \alpha u_t^2 + \beta h_t`, u the loss less its mean.
+
+    Parameters
+    ----------
+    start : {"backcast", "sample-variance"}
+        Presample squared shock and variance: `arch`'s weighted mean of the first 75 squared shocks, or the window's
+        mean squared shock.
+
+    References
+    ----------
+    Bollerslev (1986), Journal of Econometrics 31, 307-327.
+    """
+
+    short: ClassVar[str] = "garch"
+    names: ClassVar[tuple[str, ...]] = ("omega", "alpha", "beta")
+
+    def arch_volatility(self) -> Any:
+        """The same volatility in arch."""
+        import arch.univariate
+
+        return arch.univariate.GARCH(p=1, o=0, q=1)
+
+    def variance(self, shocks: FloatArray, params: Mapping[str, float], presample: float, hold: int) -> FloatArray:
+        """Variances of rows 0..n, row t from rows before t."""
+        return gjr_variance(shocks, params["omega"], params["alpha"], 0.0, params["beta"], presample, hold)
+
+    def persistence(self, params: Mapping[str, float], law: Law) -> float:
+        """``alpha + beta``."""
+        return params["alpha"] + params["beta"]
+
+    def on_edge(self, params: Mapping[str, float], law: Law) -> bool:
+        """Whether a parameter lies on its bound."""
+        return min(params["alpha"], params["beta"]) < EDGE or self.persistence(params, law) > 1 - EDGE
+
+
+@dataclass(frozen=True)
+class GJR(_Family):
+    r"""GJR(1,1): :math:`h_{t+1} = \omega + (\alpha + \gamma 1\{u_t > 0\}) u_t^2 + \beta h_t`.
+
+    With :math:`\gamma > 0` losses raise the variance more than gains do.
+
+    Parameters
+    ----------
+    start : {"backcast", "sample-variance"}
+        Presample rule, as for `GARCH`.
+
+    References
+    ----------
+    Glosten, Jagannathan & Runkle (1993), Journal of Finance 48, 1779-1801.
+    """
+
+    short: ClassVar[str] = "gjr"
+    names: ClassVar[tuple[str, ...]] = ("omega", "alpha", "gamma", "beta")
+
+    def arch_volatility(self) -> Any:
+        """The same volatility in arch."""
+        import arch.univariate
+
+        return arch.univariate.GARCH(p=1, o=1, q=1)
+
+    def variance(self, shocks: FloatArray, params: Mapping[str, float], presample: float, hold: int) -> FloatArray:
+        """Variances of rows 0..n, row t from rows before t."""
+        return gjr_variance(shocks, params["omega"], params["alpha"], params["gamma"], params["beta"], presample, hold)
+
+    def persistence(self, params: Mapping[str, float], law: Law) -> float:
+        """``alpha + beta + gamma k`` with ``k = E z^2 1{z > 0}``, 1/2 for a symmetric law."""
+        return params["alpha"] + params["beta"] + 0.5 * params["gamma"]
+
+    def on_edge(self, params: Mapping[str, float], law: Law) -> bool:
+        """Whether a parameter lies on its bound."""
+        floor = min(params["alpha"], params["beta"], params["alpha"] + params["gamma"])
+        return floor < EDGE or self.persistence(params, law) > 1 - EDGE
+
+
+@dataclass(frozen=True)
+class EGARCH(_Family):
+    r"""EGARCH(1,1): :math:`\ln h_{t+1} = \omega + \alpha(|z_t| - \sqrt{2/\pi}) + \gamma z_t + \beta \ln h_t`.
+
+    The centring is :math:`\sqrt{2/\pi}` under every law, as in `arch`; :math:`\gamma > 0` means that losses raise
+    variance more than gains.
+
+    Parameters
+    ----------
+    start : {"backcast", "sample-variance"}
+        Presample rule, as for `GARCH`.
+
+    References
+    ----------
+    Nelson (1991), Econometrica 59, 347-370.
+    """
+
+    short: ClassVar[str] = "egarch"
+    names: ClassVar[tuple[str, ...]] = ("omega", "alpha", "gamma", "beta")
+
+    def arch_volatility(self) -> Any:
+        """The same volatility in arch."""
+        import arch.univariate
+
+        return arch.univariate.EGARCH(p=1, o=1, q=1)
+
+    def variance(self, shocks: FloatArray, params: Mapping[str, float], presample: float, hold: int) -> FloatArray:
+        """Variances of rows 0..n, row t from rows before t."""
+        return egarch_variance(
+            shocks, params["omega"], params["alpha"], params["gamma"], params["beta"], presample, hold
+        )
+
+    def persistence(self, params: Mapping[str, float], law: Law) -> float:
+        """``beta``, the persistence of the log variance."""
+        return abs(params["beta"])
+
+    def on_edge(self, params: Mapping[str, float], law: Law) -> bool:
+        """Whether a parameter lies on its bound."""
+        return self.persistence(params, law) > 1 - EDGE
+
+    def rescaled(self, params: Mapping[str, float], factor: float) -> dict[str, float]:
+        """Parameters for losses multiplied by `factor`."""
+        return {**params, "omega": params["omega"] + (1.0 - params["beta"]) * 2.0 * math.log(factor)}
+
+    def from_arch(self, values: Sequence[float]) -> dict[str, float]:
+        """Parameters from arch's values, mirrored to losses."""
+        params = super().from_arch(values)
+        return {**params, "gamma": -params["gamma"]}
+
+    def to_arch(self, params: Mapping[str, float]) -> list[float]:
+        """Arch's values of the parameters."""
+        return [(-1.0 if name == "gamma" else 1.0) * params[name] for name in self.names]

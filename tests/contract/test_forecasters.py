@@ -1,0 +1,148 @@
+"""The contract that every entry of FORECASTERS keeps; a new model is tested by being listed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from riskcore import FORECASTERS, Status, Target, WalkForward
+from riskcore.errors import FitError
+from riskcore.walkforward import walk_forward
+
+sys.path.insert(0, str(Path(__file__).parent))
+import lookahead as la
+
+ALL = pytest.mark.parametrize("name", list(FORECASTERS))
+
+
+@pytest.fixture(scope="module")
+def losses() -> np.ndarray:
+    return la.series()
+
+
+@ALL
+def test_never_looks_ahead(name, losses):
+    walk = la.honest(FORECASTERS[name])
+    assert la.differences(walk, losses, la.BLOCK) == []
+    assert la.reacts(walk, losses, 310)
+
+
+@pytest.mark.nightly
+@ALL
+def test_never_looks_ahead_large(name):
+    losses = la.series(2000, seed=7)
+    rng = np.random.default_rng(11)
+    forecaster = la.Remembering(FORECASTERS[name])
+    plan = WalkForward(window=500, refit_every=25)
+    cuts = sorted(rng.choice(np.arange(501, 1990), size=50, replace=False).tolist())
+    plain = walk_forward(losses, forecaster, la.TARGETS, plan)
+    for cut in cuts:
+        for kind, changed in la.mutations(losses, cut).items():
+            block_stop = min(cut + 25 - (cut - 500) % 25, 2000)
+            first = max(500, cut - 60)
+            after = walk_forward(
+                changed, forecaster, la.TARGETS, plan, first=first, stop=cut + 1 if kind == "cut off" else block_stop
+            )
+            rows = slice(first - plain.first, cut + 1 - plain.first)
+            np.testing.assert_allclose(
+                plain.values[rows], after.values[: cut + 1 - first], rtol=1e-12 if kind == "cut off" else 0, atol=0
+            )
+
+
+@ALL
+def test_walk_is_the_daily_definition(name, losses):
+    """A block forecast in one call equals the days forecast one by one, each from its own past."""
+    forecaster = la.Remembering(FORECASTERS[name])
+    walk = walk_forward(losses, forecaster, la.TARGETS, la.PLAN, stop=340)
+    start = None
+    for block in la.PLAN.blocks(340):
+        fitted = forecaster.fit(losses[block.train].copy(), la.TARGETS, start=start)
+        start = fitted
+        for row in range(block.test.start, block.test.stop, 7):
+            day = fitted.predict(losses[block.train.start : row].copy(), la.TARGETS, 1)
+            np.testing.assert_allclose(walk.values[row - 250], day[0], rtol=1e-10)
+            law = fitted.predictive(losses[block.train.start : row].copy(), 1)
+            if law is not None:
+                np.testing.assert_allclose(walk.density[row - 250, :2], [law.mean[0], law.volatility[0]], rtol=1e-10)
+
+
+@ALL
+def test_late_start_gives_the_rows_of_the_full_walk(name, losses):
+    forecaster = la.Remembering(FORECASTERS[name])
+    full = walk_forward(losses, forecaster, la.TARGETS, la.PLAN, stop=360)
+    late = walk_forward(losses, forecaster, la.TARGETS, la.PLAN, first=317, stop=360)
+    assert late.first == 317
+    np.testing.assert_array_equal(full.values[67:], late.values)
+    np.testing.assert_array_equal(full.status[67:], late.status)
+    np.testing.assert_array_equal(full.tail[67:], late.tail)
+
+
+@ALL
+def test_scale_equivariance(name, losses):
+    """Losses in other units give forecasts in those units."""
+    plan, factor = WalkForward(window=250, refit_every=50), 137.0
+    plain = walk_forward(losses[:300], FORECASTERS[name], la.TARGETS, plan)
+    scaled = walk_forward(factor * losses[:300], FORECASTERS[name], la.TARGETS, plan)
+    np.testing.assert_allclose(scaled.values, factor * plain.values, rtol=2e-6)
+    np.testing.assert_array_equal(scaled.status, plain.status)
+
+
+@ALL
+def test_ordering_where_there_is_a_law(name, losses):
+    targets = [Target(m, x) for m in ("var", "es", "expectile") for x in (0.95, 0.975, 0.99)]
+    walk = walk_forward(losses[:300], FORECASTERS[name], targets, la.PLAN)
+    has_law = np.isfinite(walk.density[:, 0]).all()
+    var, es, expectile = walk.values[:, :3], walk.values[:, 3:6], walk.values[:, 6:]
+    crossings = int((es < var).sum() + sum((np.diff(x, axis=1) < 0).sum() for x in (var, es, expectile)))
+    if has_law:
+        assert crossings == 0
+    else:
+        assert crossings <= 0.05 * walk.values.size, f"{crossings} crossings"
+
+
+@pytest.mark.parametrize("name", [n for n in FORECASTERS if not n.startswith(("ewma", "fhs", "egarch", "care"))])
+def test_shift_equivariance_with_a_free_mean(name, losses):
+    """A constant added to every loss is added to every forecast."""
+    shift = 0.004
+    plain = walk_forward(losses[:260], FORECASTERS[name], la.TARGETS, la.PLAN)
+    moved = walk_forward(losses[:260] + shift, FORECASTERS[name], la.TARGETS, la.PLAN)
+    np.testing.assert_allclose(moved.values, plain.values + shift, rtol=1e-4)
+
+
+@ALL
+def test_constant_losses(name):
+    """Sample laws give the constant with status boundary; an estimated volatility or tail fails visibly."""
+    walk = walk_forward(np.full(320, 0.01), FORECASTERS[name], la.TARGETS, la.PLAN)
+    assert walk.values.shape == (70, 5)
+    law = getattr(FORECASTERS[name], "law", None)
+    volatility = getattr(FORECASTERS[name], "volatility", None)
+    if law is not None and law.is_sample and not volatility.estimated:
+        np.testing.assert_allclose(walk.values, 0.01, rtol=1e-12)
+        assert set(walk.status) == {Status.boundary}
+    elif law is not None and law.is_sample:
+        assert set(walk.status) <= {Status.fallback, Status.failed}
+    else:
+        assert set(walk.status) == {Status.failed}
+        assert np.isnan(walk.values).all()
+
+
+@ALL
+def test_too_short_a_window_is_an_error_not_a_crash(name):
+    forecaster = FORECASTERS[name]
+    for n_rows in (2, 3, 5):
+        try:
+            fitted = forecaster.fit(la.series(n_rows), la.TARGETS)
+        except FitError:
+            continue
+        assert fitted.predict(la.series(n_rows), la.TARGETS, 1).shape == (1, len(la.TARGETS))
+
+
+@ALL
+def test_no_row_is_dropped(name, losses):
+    walk = walk_forward(losses[:330], FORECASTERS[name], la.TARGETS, la.PLAN, stop=331)
+    assert walk.values.shape[0] == walk.status.size == 81
+    assert np.isfinite(walk.values[walk.status != Status.failed]).all()
+    assert np.isnan(walk.density[-1, 2:]).all()
