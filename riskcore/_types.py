@@ -15,6 +15,7 @@ from riskcore.errors import require
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 Measure = Literal["var", "es", "expectile"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 

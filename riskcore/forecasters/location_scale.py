@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from riskcore._types import FloatArray, Status, Target
+from riskcore._types import BoolArray, FloatArray, Status, Target
 from riskcore.distributions import Empirical, Law, Normal, SampleLaw
 from riskcore.forecasters.base import Fitted, Predictive
 from riskcore.volatility import EWMA, Constant, ConstantMean, Mean, Volatility, VolatilityFit, ZeroMean
@@ -118,26 +118,34 @@ class FittedLocationScale:
     def predictive(self, losses: FloatArray, last: int) -> Predictive:
         """Laws of the same steps; a sample law has one row of residuals per day."""
         mu, sigma = self.settings.volatility.filter(losses, self.estimate)
-        law = self.estimate.law
-        if law.is_sample:
-            law = self._residual_law(losses, mu, sigma, last)
-        return Predictive(mu[mu.size - last :], sigma[sigma.size - last :], law)
+        days = slice(mu.size - last, mu.size)
+        if not self.estimate.law.is_sample:
+            return Predictive(mu[days], sigma[days], self.estimate.law)
+        law, usable = self._residual_law(losses, mu, sigma, last)
+        return Predictive(np.where(usable, mu[days], np.nan), sigma[days], law)
 
-    def _residual_law(self, losses: FloatArray, mu: FloatArray, sigma: FloatArray, last: int) -> SampleLaw:
+    def _residual_law(
+        self, losses: FloatArray, mu: FloatArray, sigma: FloatArray, last: int
+    ) -> tuple[SampleLaw, BoolArray]:
+        """One sample of residuals per day, and whether all of it is finite."""
         n_obs = self.estimate.n_obs
         decay = getattr(self.settings.law, "decay", None)
-        if not isinstance(self.settings.volatility, Constant):
-            residuals = (losses - mu[:-1]) / _positive(sigma[:-1])
-            return SampleLaw.rolling(residuals, n_obs, last, decay)
+        constant = isinstance(self.settings.volatility, Constant)
         # Constant moments move with the window: standardise each window as a whole, so that the measures of the
         # window's own losses come back exactly.
-        moving = isinstance(self.estimate.mean, ConstantMean)
-        base = losses if moving else losses - mu[:-1]
-        shift = mu[mu.size - last :, None] if moving else 0.0
-        law = SampleLaw.rolling(base, n_obs, last, decay)
-        return replace(law, rows=(law.rows - shift) / _positive(sigma[sigma.size - last :])[:, None])
+        moving = constant and isinstance(self.estimate.mean, ConstantMean)
+        residuals = losses if moving else losses - mu[:-1]
+        if not constant:
+            residuals = residuals / _positive(sigma[:-1])
+        known = np.isfinite(residuals)
+        law = SampleLaw.rolling(np.where(known, residuals, 0.0), n_obs, last, decay)
+        usable = np.lib.stride_tricks.sliding_window_view(known[known.size - n_obs - last + 1 :], n_obs).all(axis=1)
+        if constant:
+            shift = mu[mu.size - last :, None] if moving else 0.0
+            law = replace(law, rows=(law.rows - shift) / _positive(sigma[sigma.size - last :])[:, None])
+        return law, usable
 
 
 def _positive(sigma: FloatArray) -> FloatArray:
     """Volatilities with 1 where they are zero: a window of equal losses has residuals, but no scale."""
-    return np.where(sigma > 0, sigma, 1.0)
+    return np.where(sigma == 0, 1.0, sigma)

@@ -11,7 +11,7 @@ SQRT_2_OVER_PI = 0.7978845608028654
 LOG_VARIANCE_CAP = 700.0
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def ewma_variance(shocks: FloatArray, decay: float, first: float) -> FloatArray:
     n = shocks.size
     out = np.empty(n + 1)
@@ -21,7 +21,7 @@ def ewma_variance(shocks: FloatArray, decay: float, first: float) -> FloatArray:
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def gjr_variance(
     shocks: FloatArray, omega: float, alpha: float, gamma: float, beta: float, presample: float, hold: int
 ) -> FloatArray:
@@ -36,7 +36,7 @@ def gjr_variance(
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def egarch_variance(
     shocks: FloatArray, omega: float, alpha: float, gamma: float, beta: float, presample: float, hold: int
 ) -> FloatArray:

@@ -57,6 +57,8 @@ def _fixed_class() -> Any:
             return [bounds[i] for i in self._free]
 
         def constraints(self) -> tuple[FloatArray, FloatArray]:
+            if self.num_params == 0:
+                return np.empty(0), np.empty(0)
             rows, limits = [], []
             for position in range(self.num_params):
                 for sign, limit in zip((1.0, -1.0), self._limits(position), strict=True):
@@ -64,7 +66,7 @@ def _fixed_class() -> Any:
                     row[position] = sign
                     rows.append(row)
                     limits.append(limit)
-            return np.array(rows).reshape(-1, self.num_params), np.array(limits)
+            return np.array(rows), np.array(limits)
 
         def _limits(self, position: int) -> tuple[float, float]:
             low, high = self._inner.bounds(np.zeros(2))[self._free[position]]
@@ -112,7 +114,7 @@ def law_from_arch(law: Law, values: Sequence[float]) -> Law:
     """`law` with arch's estimates of its free parameters filled in, mirrored to losses."""
     free = [(name, sign) for name, sign in LAW_PARAMETERS[law.short] if name in law.free]
     found = {name: sign * float(value) for (name, sign), value in zip(free, values, strict=True)}
-    return dataclasses.replace(law, **found) if found else law  # type: ignore[type-var]  # every law is a dataclass
+    return dataclasses.replace(law, **found) if found else law
 
 
 def law_to_arch(law: Law, fitted: Law) -> list[float]:

@@ -18,6 +18,8 @@ from riskcore.volatility.means import Mean
 from riskcore.volatility.search import Search
 
 BACKCAST_DAYS, BACKCAST_DECAY = 75, 0.94
+MIN_OBS = 30
+"""Fewer losses than this cannot tell five to seven parameters apart."""
 EDGE = 1e-6
 """A parameter this near to its bound lies on it."""
 
@@ -102,6 +104,10 @@ class _Family:
         FitError
             If no optimisation is acceptable, or the losses have no variance.
         """
+        enough = losses.size >= MIN_OBS
+        require(
+            enough, f"losses must have at least {MIN_OBS} rows to estimate a volatility, got {losses.size}", FitError
+        )
         scale = float(np.std(losses))
         usable = scale > 0 and scale > 1e-12 * float(np.max(np.abs(losses)))
         require(usable, "losses are constant: a volatility cannot be estimated", FitError)

@@ -11,7 +11,7 @@ import numpy as np
 
 from riskcore._types import FloatArray, Status
 from riskcore.distributions import Law
-from riskcore.errors import FitError, require
+from riskcore.errors import ConfigError, FitError, require
 from riskcore.volatility.adapter import arch_fit, arch_model, law_from_arch, law_to_arch
 from riskcore.volatility.base import VolatilityFit, log_likelihood
 from riskcore.volatility.means import Mean
@@ -134,8 +134,12 @@ class Search:
         self.attempts += 1
         try:
             result = arch_fit(self.model, start, self.presample)
-        except (ValueError, FloatingPointError, np.linalg.LinAlgError):
-            return None  # arch raises these for a start outside its bounds or a singular step
+        except (FloatingPointError, np.linalg.LinAlgError):
+            return None  # a singular step
+        except ValueError:
+            if start is None:
+                raise
+            return None  # arch refuses a start outside its bounds
         return self._candidate(np.asarray(result.params, dtype=np.float64), int(result.convergence_flag), result)
 
     def _candidate(self, values: FloatArray, code: int, result: Any = None) -> Candidate | None:
@@ -144,7 +148,10 @@ class Search:
         n_mean, n_vol = len(self.mean.names), len(self.family.names)
         mean_params = self.mean.mirrored(tuple(float(v) for v in values[:n_mean]))
         params = self.family.from_arch(values[n_mean : n_mean + n_vol].tolist())
-        law = law_from_arch(self.law, values[n_mean + n_vol :].tolist())
+        try:
+            law = law_from_arch(self.law, values[n_mean + n_vol :].tolist())
+        except ConfigError:
+            return None  # the optimiser stopped on an open bound of the law, e.g. a skewness of one
         return Candidate(
             mean_params, params, law, self.presample, self._likelihood(mean_params, params, law), code, result
         )

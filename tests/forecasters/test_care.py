@@ -1,0 +1,117 @@
+"""Expectile regression and CARE against independent numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import minimize
+
+from riskcore import CARE, Target, expectile
+from riskcore.errors import ConfigError, FitError
+from riskcore.forecasters import expectile_regression
+from riskcore.forecasters.care import level_for_share
+
+
+@pytest.fixture(scope="module")
+def losses():
+    return 100 * np.random.default_rng(8).standard_t(5, size=800) * 0.01
+
+
+def test_published_fit_on_the_ftse(golden, shared_data):
+    case = golden("care_linear_ftse")["care_linear_level_0.99"]
+    want, tolerance = case["expected"], case["tolerance"]
+    prices = pd.read_csv(shared_data / "ftse100_2004_2014.csv")["close"].to_numpy()
+    losses = -100 * np.diff(np.log(prices))
+    target = Target("expectile", 0.99)
+    fitted = CARE("linear").fit(losses, [target])
+    np.testing.assert_allclose(fitted.coefficients[target], want["coefficients"], rtol=tolerance["rel"])
+    np.testing.assert_allclose(
+        fitted.errors[target], want["sandwich_standard_errors"], rtol=tolerance["rel_standard_error"]
+    )
+    assert losses.size - 1 == case["input"]["rows"]
+    gain, loss = np.maximum(-losses[:-1], 0), np.maximum(losses[:-1], 0)
+    design = np.column_stack([np.ones(losses.size - 1), losses[:-1], gain**2, loss**2])
+    plain = expectile_regression(losses[1:], design, 0.99)
+    assert plain.mean_score == pytest.approx(want["mean_score"], rel=tolerance["rel"])
+    assert plain.exceedance_share == pytest.approx(want["exceedance_share"], rel=tolerance["rel"])
+
+
+def test_regression_on_a_constant_is_the_sample_expectile(losses):
+    for level in (0.05, 0.5, 0.9, 0.99855):
+        fit = expectile_regression(losses, np.ones((losses.size, 1)), level)
+        assert fit.coefficients[0] == pytest.approx(expectile(losses, level), rel=1e-12, abs=1e-14)
+
+
+def test_regression_minimises_the_squared_score(losses):
+    design = np.column_stack([np.ones(799), np.abs(losses[:-1])])
+
+    def score(c):
+        residual = losses[1:] - design @ c
+        return np.mean(np.where(residual > 0, 0.95, 0.05) * residual**2)
+
+    fit = expectile_regression(losses[1:], design, 0.95)
+    best = minimize(score, fit.coefficients + 0.1, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-14})
+    np.testing.assert_allclose(fit.coefficients, best.x, atol=1e-5)
+    assert fit.mean_score <= best.fun + 1e-12
+
+
+def test_start_does_not_change_the_result(losses):
+    design = np.column_stack([np.ones(799), np.abs(losses[:-1])])
+    cold = expectile_regression(losses[1:], design, 0.99)
+    warm = expectile_regression(losses[1:], design, 0.99, start=np.array([9.0, -3.0]))
+    np.testing.assert_allclose(cold.coefficients, warm.coefficients, rtol=1e-12)
+
+
+def test_level_search_meets_its_share(losses):
+    gain, loss = np.maximum(-losses[:-1], 0), np.maximum(losses[:-1], 0)
+    design = np.column_stack([np.ones(799), losses[:-1], gain**2, loss**2])
+    for level in (0.95, 0.975, 0.99):
+        tau = level_for_share(losses[1:], design, 1 - level)
+        share = expectile_regression(losses[1:], design, tau).exceedance_share
+        smaller = expectile_regression(losses[1:], design, 1 - (1 - tau) * 1.001).exceedance_share
+        assert share <= 1 - level + 1e-12
+        assert smaller > 1 - level  # the smallest level that meets the share
+
+
+def test_es_identity_on_a_constant_design(losses):
+    """Without regressors the identity gives the mean of the losses above the expectile."""
+    tau = 0.99
+    m = expectile(losses, tau)
+    share = np.mean(losses > m)
+    es = m + (1 - tau) * (m - losses.mean()) / ((2 * tau - 1) * share)
+    assert es == pytest.approx(losses[losses > m].mean(), rel=1e-12)
+
+
+def test_forecast_is_the_formula(losses):
+    targets = [Target("expectile", 0.99), Target("var", 0.975), Target("es", 0.975)]
+    fitted = CARE("linear").fit(losses[:500], targets)
+    values = fitted.predict(losses[:520], targets, 20)
+    yesterday = losses[519]
+    row = np.array([1.0, yesterday, max(-yesterday, 0) ** 2, max(yesterday, 0) ** 2])
+    np.testing.assert_allclose(values[-1, 0], row @ fitted.coefficients[targets[0]], rtol=1e-12)
+    tau = fitted.levels[targets[2]]
+    es = values[-1, 1] + (1 - tau) * (values[-1, 1] - losses[:500].mean()) / ((2 * tau - 1) * 0.025)
+    assert values[-1, 2] == pytest.approx(es, rel=1e-12)
+    assert fitted.params["var_0.975.level"] == fitted.levels[targets[1]]
+
+
+def test_offers():
+    assert CARE("linear").offers(Target("es", 0.975))
+    assert CARE("linear", level=0.99).offers(Target("expectile", 0.99))
+    assert not CARE("linear", level=0.99).offers(Target("expectile", 0.975))
+
+
+def test_errors():
+    with pytest.raises(ConfigError, match="form must be one of"):
+        CARE("cubic")
+    with pytest.raises(ConfigError, match=r"level must lie in \(0.5, 1\)"):
+        CARE(level=0.2)
+    with pytest.raises(FitError, match="constant"):
+        CARE().fit(np.ones(100), [Target("var", 0.99)])
+    with pytest.raises(FitError, match="full rank"):
+        expectile_regression(np.arange(5.0), np.ones((5, 2)), 0.9)
+    with pytest.raises(ConfigError, match="5 rows"):
+        expectile_regression(np.arange(5.0), np.ones((4, 2)), 0.9)
+    with pytest.raises(ConfigError, match="finite"):
+        expectile_regression(np.array([1.0, np.nan]), np.ones((2, 1)), 0.9)
