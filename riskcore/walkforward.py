@@ -323,7 +323,7 @@ def _row_dates(series: pd.Series[float], ahead: bool) -> pd.DatetimeIndex:
 
 def next_date(dates: pd.DatetimeIndex) -> pd.Timestamp:
     """The day after the last: the next weekday, or the next calendar day for a series that trades on weekends."""
-    trades_weekends = bool((dates[-60:].dayofweek >= 5).any())
+    trades_weekends = bool((dates[-60:].day_of_week >= 5).any())
     step = pd.Timedelta(days=1) if trades_weekends else pd.offsets.BDay(1)
     return pd.Timestamp(dates[-1] + step)
 
