@@ -293,7 +293,7 @@ def forecast_unit(
     series = losses.dropna()
     dates = _row_dates(series, ahead)
     first, stop = rows_between(dates, plan, from_date, to_date)
-    values: FloatArray = series.to_numpy(dtype=np.float64)
+    values: FloatArray = np.asarray(series, dtype=np.float64)
     with threadpool_limits(limits=1):
         walk = walk_forward(values, forecaster, targets, plan, first=first, stop=stop, tick=tick)
     rows = slice(walk.first, walk.first + walk.values.shape[0])

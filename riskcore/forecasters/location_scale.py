@@ -139,7 +139,8 @@ class FittedLocationScale:
             residuals = residuals / _positive(sigma[:-1])
         known = np.isfinite(residuals)
         law = SampleLaw.rolling(np.where(known, residuals, 0.0), n_obs, last, decay)
-        usable = np.lib.stride_tricks.sliding_window_view(known[known.size - n_obs - last + 1 :], n_obs).all(axis=1)
+        recent = known[known.size - n_obs - last + 1 :]
+        usable = np.asarray(np.lib.stride_tricks.sliding_window_view(recent, n_obs).all(axis=1))
         if constant:
             shift = mu[mu.size - last :, None] if moving else 0.0
             law = replace(law, rows=(law.rows - shift) / _positive(sigma[sigma.size - last :])[:, None])

@@ -6,7 +6,7 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -114,7 +114,7 @@ def law_from_arch(law: Law, values: Sequence[float]) -> Law:
     """`law` with arch's estimates of its free parameters filled in, mirrored to losses."""
     free = [(name, sign) for name, sign in LAW_PARAMETERS[law.short] if name in law.free]
     found = {name: sign * float(value) for (name, sign), value in zip(free, values, strict=True)}
-    return dataclasses.replace(law, **found) if found else law
+    return cast(Law, dataclasses.replace(cast(Any, law), **found)) if found else law
 
 
 def law_to_arch(law: Law, fitted: Law) -> list[float]:

@@ -1,0 +1,140 @@
+"""Conditional calibration of (VaR, ES)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr
+
+from riskcore import defaults
+from riskcore._types import FloatArray
+from riskcore.backtests.base import (
+    ASYMPTOTIC,
+    BacktestResult,
+    Detail,
+    Sample,
+    Seed,
+    Tail,
+    chi2_sf,
+    choice,
+    undefined,
+    wald_2,
+)
+from riskcore.backtests.shortfall import Statistic, es_sample, run_simulated
+
+
+def es_calibration(
+    losses: Any,
+    var: Any,
+    es: Any,
+    level: Any,
+    volatility: Any = None,
+    *,
+    form: str = "simple",
+    alternative: str = "two-sided",
+    method: str = "simulated",
+    tail: Tail | None = None,
+    rng: Seed = None,
+    n_simulations: int = defaults.N_SIMULATIONS,
+    nan: str = "drop",
+) -> BacktestResult:
+    r"""Test (VaR, ES) together by conditional calibration.
+
+    .. math:: V_1 = 1\{L>v\} - (1-p), \quad V_2 = v - e + (L-v)^+/(1-p), \quad
+              T \bar V' W^{-1} \bar V \sim \chi^2_2, \quad W = V'V/T
+
+    ``form="general"`` weighs by the volatility s: the scalar mean of :math:`1\{L>v\}(L-e)/((1-p)s)`, chi-square 1.
+    ``alternative="understated"`` is one-sided: :math:`t_i = \sqrt T \bar V_i/\sqrt{W_{ii}}`, Hommel's combination of
+    :math:`1 - \Phi(t_i)`. The null is simulated, from each day's own law where `tail` gives it, else from Bernoulli
+    hits with exponential excess: the asymptotic two-sided test rejects a true t(5) model at nominal 5 % in 24 to 26 %
+    of samples of 250 days (17 to 18 % at 500, 12 to 13 % at 1000, 9 % at 2500).
+
+    Parameters
+    ----------
+    losses, var, es, level, tail, rng, n_simulations, nan
+        As in `acerbi_szekely_z2`.
+    volatility : array_like, optional
+        Needed by the general form; without it that form is scaled by the ES.
+    form : {"simple", "general"}
+        See above.
+    alternative : {"two-sided", "understated"}
+        Both directions, or understated risk only.
+    method : {"simulated", "asymptotic"}
+        The asymptotic p-value is for long samples only and by request.
+
+    Returns
+    -------
+    BacktestResult
+        `details`: hits, expected_hits, missing, es_below_var, form, alternative, mean_v1, mean_v2 and df or seed.
+        For the one-sided simple form the statistic is Hommel's p, else the Wald or t statistic. NaN where an ES is
+        not positive, and by the asymptotic method without an exception.
+
+    Raises
+    ------
+    ConfigError, DataError
+        For a level, a choice or a shape that cannot be used.
+
+    References
+    ----------
+    Nolde and Ziegel (2017), Annals of Applied Statistics 11(4), 1833-1874, doi:10.1214/17-AOAS1041.
+
+    Examples
+    --------
+    >>> round(es_calibration([0.0, 3.0, 1.0, 5.0], 2.0, 4.0, 0.75).statistic, 4)
+    0.8
+    """
+    choice("form", form, ("simple", "general"))
+    choice("alternative", alternative, ("two-sided", "understated"))
+    choice("method", method, ("simulated", ASYMPTOTIC))
+    name, null = "es_calibration", "V1 and V2 have mean 0: VaR and ES are right together"
+    prepared = es_sample(losses, var, es, level, volatility if form == "general" else None, tail, nan)
+    sample, sums, details, reason = prepared
+    facts: dict[str, Detail] = {"form": form, "alternative": alternative}
+    details |= facts
+    if reason:
+        return undefined(name, null, sample, reason, details)
+    details |= {"mean_v1": float(sums[0, 4] / sample.n_obs), "mean_v2": float(sums[0, 5] / sample.n_obs)}
+    statistic, side = _CALIBRATION[form, alternative]
+    if method == "simulated":
+        return run_simulated(name, null, statistic, side, prepared, rng, n_simulations)
+    value = float(statistic(sums, sample)[0])
+    if details["hits"] == 0 or not np.isfinite(value):
+        return undefined(name, null, sample, "no exception: the covariance of V is degenerate", details)
+    if alternative == "understated":
+        p_value = value if form == "simple" else float(ndtr(-value))
+    else:
+        df = 2 if form == "simple" else 1
+        details["df"] = df
+        p_value = chi2_sf(value, df)
+    return BacktestResult(name, null, value, p_value, ASYMPTOTIC, sample.n_obs, details)
+
+
+def _ratio(total: FloatArray, squares: FloatArray) -> FloatArray:
+    """sqrt(T) mean / root mean square, from sums; 0 where all are 0."""
+    return np.divide(total, np.sqrt(squares), out=np.zeros(total.shape), where=squares > 0)
+
+
+def _calibration_wald(sums: FloatArray, sample: Sample) -> FloatArray:
+    return wald_2(sums[:, 4], sums[:, 5], sums[:, 6], sums[:, 7], sums[:, 8])[0]
+
+
+def _calibration_hommel(sums: FloatArray, sample: Sample) -> FloatArray:
+    p = np.sort(ndtr(-np.stack([_ratio(sums[:, 4], sums[:, 6]), _ratio(sums[:, 5], sums[:, 8])])), axis=0)
+    return np.asarray(np.minimum(1.0, 2.0 * 1.5 * np.minimum(p[0], p[1] / 2.0)))
+
+
+def _calibration_t(sums: FloatArray, sample: Sample) -> FloatArray:
+    return _ratio(sums[:, 9], sums[:, 10])
+
+
+def _calibration_square(sums: FloatArray, sample: Sample) -> FloatArray:
+    return _ratio(sums[:, 9], sums[:, 10]) ** 2
+
+
+_CALIBRATION: dict[tuple[str, str], tuple[Statistic, str]] = {
+    ("simple", "two-sided"): (_calibration_wald, "upper"),
+    ("simple", "understated"): (_calibration_hommel, "lower"),
+    ("general", "two-sided"): (_calibration_square, "upper"),
+    ("general", "understated"): (_calibration_t, "upper"),
+}

@@ -1,0 +1,366 @@
+"""Tests of Expected Shortfall: Acerbi-Szekely, McNeil-Frey, conditional calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from riskcore import defaults
+from riskcore._types import FloatArray
+from riskcore.backtests.base import (
+    BOOTSTRAP,
+    EXPONENTIAL,
+    OWN_LAW,
+    BacktestResult,
+    Detail,
+    Sample,
+    Seed,
+    Tail,
+    choice,
+    hit_details,
+    prepare,
+    seed_of,
+    simulated_p,
+    undefined,
+)
+from riskcore.backtests.laws import day_laws, exponential_es_sums, own_law_es_sums
+from riskcore.errors import require
+from riskcore.kernels import simulate
+
+Statistic = Callable[[FloatArray, Sample], FloatArray]
+"""From sums per path (`kernels.simulate.es_sums`) to the statistic per path."""
+FEWEST_EXCEPTIONS = 5
+RELATIVE, ABSOLUTE = "relative", "absolute"
+
+
+def es_sample(
+    losses: Any, var: Any, es: Any, level: Any, volatility: Any, tail: Tail | None, nan: str, minimum: int = 1
+) -> tuple[Sample, FloatArray, dict[str, Detail], str]:
+    """Checked columns, the sums of the observed path, details and why nothing can be computed."""
+    columns = {"losses": losses, "var": var, "es": es}
+    if volatility is not None:
+        columns["volatility"] = volatility
+    sample = prepare(nan, columns, level, tail=tail, minimum=minimum)
+    x, v, e = (sample.columns[c] for c in ("losses", "var", "es"))
+    details = hit_details(sample, np.count_nonzero(x > v)) | {"es_below_var": int(np.count_nonzero(e < v))}
+    reason = sample.reason
+    if not reason and bool(np.any(e <= 0)):
+        reason = f"es must be positive, is not on {int(np.count_nonzero(e <= 0))} days"
+    scale = sample.columns.get("volatility", e)
+    if not reason and bool(np.any(scale <= 0)):
+        reason = "volatility must be positive"
+    if reason:
+        return sample, np.full((1, 11), np.nan), details, reason
+    return sample, simulate.es_sums(x[None, :], v, e, sample.level, scale), details, ""
+
+
+def _simulate(sample: Sample, rng: Seed, n_simulations: int) -> tuple[FloatArray, str, dict[str, Detail], str]:
+    """Sums of simulated paths, the null's name, details, and why there are none."""
+    require(n_simulations >= 1, f"n_simulations must be at least 1, got {n_simulations}")
+    seed = seed_of(rng)
+    facts: dict[str, Detail] = {"seed": seed, "n_simulations": n_simulations}
+    volatility = sample.columns.get("volatility")
+    if sample.tail is None:
+        v, e = sample.columns["var"], sample.columns["es"]
+        if not bool(np.any(e > v)):
+            return np.empty((0, 11)), EXPONENTIAL, facts, "es must lie above var to draw an excess"
+        scale = e if volatility is None else volatility
+        return exponential_es_sums(seed, n_simulations, v, e, sample.level, scale), EXPONENTIAL, facts, ""
+    laws = day_laws(sample.tail, sample.level)
+    flaw = laws.flaw or ("the ES of the day's law must be positive" if bool(np.any(laws.es <= 0)) else "")
+    if flaw:
+        return np.empty((0, 11)), OWN_LAW, facts, flaw
+    scale = laws.es if volatility is None else volatility
+    return own_law_es_sums(seed, n_simulations, laws, scale), OWN_LAW, facts, ""
+
+
+def run_simulated(
+    name: str,
+    null: str,
+    statistic: Statistic,
+    side: str,
+    prepared: tuple[Sample, FloatArray, dict[str, Detail], str],
+    rng: Seed,
+    n_simulations: int,
+) -> BacktestResult:
+    """Statistic of the sample against its simulated null."""
+    sample, sums, details, reason = prepared
+    if reason:
+        return undefined(name, null, sample, reason, details)
+    value = float(statistic(sums, sample)[0])
+    if not np.isfinite(value):
+        reason = "no exception" if details["hits"] == 0 else "the statistic is not defined on this sample"
+        return undefined(name, null, sample, reason, details)
+    simulated, method, facts, reason = _simulate(sample, rng, n_simulations)
+    details |= facts
+    if reason:
+        return undefined(name, null, sample, reason, details, statistic=value)
+    p_value = simulated_p(value, statistic(simulated, sample), side)
+    if np.isnan(p_value):
+        return undefined(name, null, sample, "no simulated path has a statistic", details, statistic=value)
+    return BacktestResult(name, null, value, p_value, method, sample.n_obs, details)
+
+
+def _z1(sums: FloatArray, sample: Sample) -> FloatArray:
+    hits = sums[:, 0]
+    return np.asarray(1.0 - np.divide(sums[:, 1], hits, out=np.full(hits.shape, np.nan), where=hits > 0))
+
+
+def _z2(sums: FloatArray, sample: Sample) -> FloatArray:
+    return 1.0 - sums[:, 2] / sample.n_obs
+
+
+def acerbi_szekely_z1(
+    losses: Any,
+    var: Any,
+    es: Any,
+    level: Any,
+    *,
+    tail: Tail | None = None,
+    rng: Seed = None,
+    n_simulations: int = defaults.N_SIMULATIONS,
+    nan: str = "drop",
+) -> BacktestResult:
+    r"""Test the size of the losses beyond the VaR against the ES, given that hits occur.
+
+    .. math:: Z_1 = 1 - \frac{1}{x} \sum_t I_t L_t / e_t
+
+    Negative values mean an understated ES; the p-value is one-sided on that side.
+
+    Parameters
+    ----------
+    losses, var, es, level, tail, rng, n_simulations, nan
+        As in `acerbi_szekely_z2`. Simulated paths without a hit do not count.
+
+    Returns
+    -------
+    BacktestResult
+        `details` as in `acerbi_szekely_z2`. NaN without an exception.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `acerbi_szekely_z2`.
+
+    References
+    ----------
+    Acerbi and Szekely (2014), Backtesting expected shortfall, Risk, December 2014.
+
+    Examples
+    --------
+    >>> acerbi_szekely_z1([0.0, 3.0, 1.0, 5.0], 2.0, 4.0, 0.75).statistic
+    0.0
+    """
+    prepared = es_sample(losses, var, es, level, None, tail, nan)
+    null = "the mean of L/e over hits is 1"
+    return run_simulated("acerbi_szekely_z1", null, _z1, "lower", prepared, rng, n_simulations)
+
+
+def acerbi_szekely_z2(
+    losses: Any,
+    var: Any,
+    es: Any,
+    level: Any,
+    *,
+    tail: Tail | None = None,
+    rng: Seed = None,
+    n_simulations: int = defaults.N_SIMULATIONS,
+    nan: str = "drop",
+) -> BacktestResult:
+    r"""Test number and size of the losses beyond the VaR together.
+
+    .. math:: Z_2 = 1 - \frac{1}{T} \sum_t \frac{I_t L_t}{(1-p) e_t}
+
+    Negative values mean understated risk; the p-value is one-sided on that side, and simulated: from each day's own
+    law where `tail` gives it, else from Bernoulli hits with exponential excess of mean ``es - var``. The often quoted
+    limits -0.70 (5 %) and -1.8 (0.01 %) hold for T = 250, p = 0.975 and light to moderate tails only.
+
+    Parameters
+    ----------
+    losses, var, es : array_like
+        Losses and forecasts of VaR and ES at the same level; a hit is ``loss > var``.
+    level : float or array_like
+        In (0.5, 1).
+    tail : (levels, quantiles), optional
+        Levels (Q,) and quantiles (T, Q) of each day's own law.
+    rng : numpy.random.Generator or int, optional
+        None means ``default_rng(0)``.
+    n_simulations : int
+        Simulated paths.
+    nan : {"drop", "raise"}
+        What a missing loss, forecast or law means.
+
+    Returns
+    -------
+    BacktestResult
+        `details`: hits, expected_hits, missing, es_below_var, seed, n_simulations. NaN where an ES is not positive
+        or the null cannot be drawn. Without an exception the statistic is 1.
+
+    Raises
+    ------
+    ConfigError, DataError
+        For a level, a choice or a shape that cannot be used.
+
+    References
+    ----------
+    Acerbi and Szekely (2014), Backtesting expected shortfall, Risk, December 2014.
+
+    Examples
+    --------
+    >>> acerbi_szekely_z2([0.0, 3.0, 1.0, 5.0], 2.0, 4.0, 0.75).statistic
+    -1.0
+    """
+    prepared = es_sample(losses, var, es, level, None, tail, nan)
+    null = "the mean of I L / ((1 - level) e) is 1"
+    return run_simulated("acerbi_szekely_z2", null, _z2, "lower", prepared, rng, n_simulations)
+
+
+def minimally_biased(
+    losses: Any,
+    var: Any,
+    es: Any,
+    level: Any,
+    *,
+    form: str = "relative",
+    tail: Tail | None = None,
+    rng: Seed = None,
+    n_simulations: int = defaults.N_SIMULATIONS,
+    nan: str = "drop",
+) -> BacktestResult:
+    r"""Test the ES by the statistic that is least sensitive to errors of the VaR.
+
+    .. math:: Z = \frac{1}{T} \sum_t \left( e_t - v_t - \frac{(L_t - v_t)^+}{1-p} \right) \Big/ e_t
+
+    (relative; absolute: without the division). Negative values mean an understated ES; one-sided, simulated.
+
+    Parameters
+    ----------
+    losses, var, es, level, tail, rng, n_simulations, nan
+        As in `acerbi_szekely_z2`.
+    form : {"relative", "absolute"}
+        The absolute form depends on the size of the book.
+
+    Returns
+    -------
+    BacktestResult
+        `details` as in `acerbi_szekely_z2`.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `acerbi_szekely_z2`.
+
+    References
+    ----------
+    Acerbi and Szekely (2017), General properties of backtestable statistics.
+
+    Examples
+    --------
+    >>> minimally_biased([0.0, 3.0, 1.0, 5.0], 2.0, 4.0, 0.75).statistic
+    -0.5
+    """
+    choice("form", form, (RELATIVE, ABSOLUTE))
+
+    statistic = _minimally_absolute if form == ABSOLUTE else _minimally_relative
+    prepared = es_sample(losses, var, es, level, None, tail, nan)
+    null = "the mean of v + (L - v)+ / (1 - level) - e is 0"
+    return run_simulated("minimally_biased", null, statistic, "lower", prepared, rng, n_simulations)
+
+
+def _minimally_relative(sums: FloatArray, sample: Sample) -> FloatArray:
+    return sums[:, 3] / sample.n_obs
+
+
+def _minimally_absolute(sums: FloatArray, sample: Sample) -> FloatArray:
+    return -sums[:, 5] / sample.n_obs
+
+
+def exceedance_residuals(
+    losses: Any,
+    var: Any,
+    es: Any,
+    level: Any,
+    volatility: Any = None,
+    *,
+    rng: Seed = None,
+    n_simulations: int = defaults.N_SIMULATIONS,
+    nan: str = "drop",
+) -> BacktestResult:
+    r"""Test whether losses beyond the VaR exceed the ES on average (McNeil-Frey), by a bootstrap of the centred sample.
+
+    .. math:: r_t = (L_t - e_t)/\sigma_t \text{ on hits}, \quad t = \sqrt{x}\, \bar r / s_r,
+              \quad H_0: E r = 0 \text{ against } E r > 0
+
+    Parameters
+    ----------
+    losses, var, es : array_like
+        Losses and forecasts of VaR and ES at the same level.
+    level : float or array_like
+        In (0.5, 1).
+    volatility : array_like, optional
+        Scale of the residuals; without it the ES.
+    rng : numpy.random.Generator or int, optional
+        None means ``default_rng(0)``.
+    n_simulations : int
+        Bootstrap samples.
+    nan : {"drop", "raise"}
+        What a missing loss or forecast means.
+
+    Returns
+    -------
+    BacktestResult
+        `details`: hits, expected_hits, missing, es_below_var, scale, mean_residual, seed, n_simulations. NaN below
+        5 exceptions or where all residuals are equal.
+
+    Raises
+    ------
+    ConfigError, DataError
+        For a level, a choice or a shape that cannot be used.
+
+    References
+    ----------
+    McNeil and Frey (2000), Journal of Empirical Finance 7(3-4), 271-300, doi:10.1016/S0927-5398(00)00012-8.
+
+    Examples
+    --------
+    >>> exceedance_residuals([3.0, 5.0, 0.0], 2.0, 4.0, 0.75).reason
+    '2 exceptions, at least 5 needed'
+    """
+    name, null = "exceedance_residuals", "the mean of (L - e)/scale over hits is 0"
+    require(n_simulations >= 1, f"n_simulations must be at least 1, got {n_simulations}")
+    sample, _, details, reason = es_sample(losses, var, es, level, volatility, None, nan)
+    if reason:
+        return undefined(name, null, sample, reason, details)
+    x, v, e = (sample.columns[c] for c in ("losses", "var", "es"))
+    hits = x > v
+    scale = sample.columns.get("volatility", e)
+    residuals = ((x - e) / scale)[hits]
+    details["scale"] = "es" if volatility is None else "volatility"
+    count = residuals.size
+    if count < FEWEST_EXCEPTIONS:
+        return undefined(name, null, sample, f"{count} exceptions, at least {FEWEST_EXCEPTIONS} needed", details)
+    if float(np.ptp(residuals)) <= 1e-12 * float(np.max(np.abs(residuals))):
+        return undefined(name, null, sample, "the residuals do not vary", details)
+    seed = seed_of(rng)
+    random = np.random.default_rng(seed)
+    details |= {"mean_residual": float(residuals.mean()), "seed": seed, "n_simulations": n_simulations}
+    statistic = float(np.sqrt(count) * residuals.mean() / residuals.std(ddof=1))
+    centred = residuals - residuals.mean()
+    draws = np.concatenate(
+        [
+            _studentised(centred[random.integers(count, size=(min(256, n_simulations - i), count))])
+            for i in range(0, n_simulations, 256)
+        ]
+    )
+    p_value = simulated_p(statistic, draws, "upper")
+    return BacktestResult(name, null, statistic, p_value, BOOTSTRAP, sample.n_obs, details)
+
+
+def _studentised(draws: FloatArray) -> FloatArray:
+    """t statistics of rows; a row without spread is as extreme as can be on its side."""
+    mean, spread = draws.mean(axis=1), draws.std(axis=1, ddof=1)
+    flat = spread <= 1e-12 * np.abs(mean)
+    t = np.sqrt(draws.shape[1]) * np.divide(mean, spread, out=np.zeros_like(mean), where=~flat)
+    return np.asarray(np.where(flat & (mean != 0), np.sign(mean) * 1e300, t))

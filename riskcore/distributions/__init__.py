@@ -1,0 +1,45 @@
+"""Standardised laws of losses: mean 0 and variance 1, or a sample as it is; and how levels of measures match."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from riskcore.distributions.base import Law
+from riskcore.distributions.levels import (
+    equal_es_level,
+    expectile_level,
+    implied_var_level,
+    matched_expectile_level,
+)
+from riskcore.distributions.parametric import GED, Normal, ParametricLaw, StudentT
+from riskcore.distributions.sample import AgeWeighted, Empirical, SampleLaw
+from riskcore.distributions.skewt import SkewT
+
+LAWS: Mapping[str, Law] = MappingProxyType(
+    {
+        "normal": Normal(),
+        "t": StudentT(),
+        "skewt": SkewT(),
+        "ged": GED(),
+        "empirical": Empirical(),
+        "age-weighted": AgeWeighted(),
+    }
+)
+
+__all__ = [
+    "GED",
+    "LAWS",
+    "AgeWeighted",
+    "Empirical",
+    "Law",
+    "Normal",
+    "ParametricLaw",
+    "SampleLaw",
+    "SkewT",
+    "StudentT",
+    "equal_es_level",
+    "expectile_level",
+    "implied_var_level",
+    "matched_expectile_level",
+]

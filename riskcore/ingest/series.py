@@ -1,0 +1,191 @@
+"""Dated prices of one asset: order, repeated dates, and what makes them unusable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from riskcore._types import FloatArray, IntArray
+from riskcore.ingest.dates import DateArray
+from riskcore.ingest.findings import Report
+
+_FEW = 20
+
+
+@dataclass(frozen=True)
+class Series:
+    """Prices of one asset in order of date, and the file rows they come from; NaN where the cell is empty."""
+
+    name: str
+    dates: DateArray
+    prices: FloatArray
+    rows: IntArray
+
+
+def day(date: np.datetime64) -> str:
+    """The date as ``2020-03-05``."""
+    return str(date.astype("datetime64[D]"))
+
+
+def in_order(
+    names: Sequence[str], dates: DateArray, columns: Sequence[FloatArray], rows: IntArray, asset: str, report: Report
+) -> list[Series]:
+    """Series in ascending order of date with one row a date; rows that agree are merged, contradictions are faults."""
+    steps = np.diff(dates.astype(np.int64))
+    if bool((steps < 0).any()):
+        if bool((steps <= 0).all()):
+            report.add("fixed", "newest_first", "the rows run from the newest date to the oldest", column=asset)
+        else:
+            late = rows[1:][steps < 0]
+            text = f"{late.size} row{'s' if late.size > 1 else ''} not in order of date; sorted"
+            report.add("fixed", "unsorted", text, rows=late.tolist(), column=asset)
+        order = np.argsort(dates, kind="stable")
+        dates, rows, columns = dates[order], rows[order], [column[order] for column in columns]
+    again = np.flatnonzero(np.diff(dates.astype(np.int64)) == 0) + 1
+    if again.size == 0:
+        return [Series(name, dates, column, rows) for name, column in zip(names, columns, strict=True)]
+    return _merged(names, dates, list(columns), rows, again, asset, report)
+
+
+def _merged(
+    names: Sequence[str],
+    dates: DateArray,
+    columns: list[FloatArray],
+    rows: IntArray,
+    again: IntArray,
+    asset: str,
+    report: Report,
+) -> list[Series]:
+    """One row a date: the first price of each group; another price in the group is a contradiction."""
+    first = np.ones(dates.size, dtype=bool)
+    first[again] = False
+    group = np.cumsum(first) - 1
+    conflicting: set[int] = set()
+    for j, column in enumerate(columns):
+        priced = np.flatnonzero(~np.isnan(column))
+        lead = np.unique(group[priced], return_index=True)[1]
+        value = np.full(int(group[-1]) + 1, np.nan)
+        source = np.zeros(value.size, dtype=np.int64)
+        value[group[priced][lead]] = column[priced][lead]
+        source[group[priced][lead]] = rows[priced][lead]
+        wrong = priced[column[priced] != value[group[priced]]]
+        if wrong.size:
+            conflicting.update(group[wrong].tolist())
+            _conflict(names[j], dates, column, rows, wrong, value, source, group, report)
+        columns[j] = value
+    agreed = [int(i) for i in again if int(group[i]) not in conflicting]
+    if agreed:
+        dropped = rows[agreed]
+        text = f"{day(dates[agreed[0]])} twice without contradiction" + (
+            f", and {len(agreed) - 1} more rows" if len(agreed) > 1 else ""
+        )
+        report.add("fixed", "duplicate_dates", f"{text}; one row kept", rows=sorted(dropped.tolist()), column=asset)
+    return [Series(name, dates[first], column, rows[first]) for name, column in zip(names, columns, strict=True)]
+
+
+def _conflict(
+    name: str,
+    dates: DateArray,
+    column: FloatArray,
+    rows: IntArray,
+    wrong: IntArray,
+    value: FloatArray,
+    source: IntArray,
+    group: IntArray,
+    report: Report,
+) -> None:
+    pairs = [(int(source[group[w]]), int(rows[w])) for w in wrong]
+    shown = [
+        f"{day(dates[w])} twice in {name}: {value[group[w]]:.12g} (row {one}), {column[w]:.12g} (row {other})"
+        for w, (one, other) in zip(wrong[:5], pairs, strict=False)
+    ]
+    more = f"; and {wrong.size - 5} more" if wrong.size > 5 else ""
+    report.error(
+        "duplicate_conflict",
+        "; ".join(shown) + more,
+        rows=list(dict.fromkeys(row for pair in pairs for row in pair)),
+        column=name,
+        sample=f"{column[wrong[0]]:.12g}",
+        count=wrong.size,
+        remedy="Keep the right row of each date.",
+    )
+
+
+def check_prices(series: Series, max_missing: float, partial: bool, report: Report) -> None:
+    """Faults of one asset: no price, one price, zero or negative ones, returns, no movement, too many empty cells.
+
+    With `partial`, cells were lost to other faults, and faults that count cells are not told beside those.
+    """
+    priced = np.flatnonzero(~np.isnan(series.prices))
+    name = series.name
+    if partial and priced.size < 2:
+        return
+    if priced.size == 0:
+        remedy = "Remove the column, or choose others with columns=[...]."
+        report.error("empty_column", f"{name} has no price", column=name, remedy=remedy)
+        return
+    if priced.size == 1:
+        row = series.rows[priced[0]]
+        remedy = "Give at least two prices."
+        report.error(
+            "too_few_prices", f"{name} has one price, no return can be taken", rows=[row], column=name, remedy=remedy
+        )
+        return
+    prices, rows, dates = series.prices[priced], series.rows[priced], series.dates[priced]
+    if _returns(prices):
+        remedy = "Convert returns to prices first, e.g. 100 * (1 + returns).cumprod()."
+        i = int(np.flatnonzero(prices <= 0)[0])
+        text = f"{name} looks like returns, not prices: negative numbers round zero such as {prices[i]:.6g}"
+        report.error("looks_like_returns", text, rows=[rows[i]], column=name, sample=f"{prices[i]:.6g}", remedy=remedy)
+        return
+    low = np.flatnonzero(prices <= 0)
+    if low.size:
+        i = int(low[0])
+        report.error(
+            "zero_or_negative",
+            f"price {prices[i]:.12g} of {name} on {day(dates[i])}: the log return is undefined",
+            rows=rows[low].tolist(),
+            column=name,
+            sample=f"{prices[i]:.12g}",
+            remedy="Correct these prices or leave the cells empty.",
+        )
+        return
+    if bool((prices == prices[0]).all()) and not partial:
+        remedy = "Remove the column: it carries no risk."
+        report.error("constant_column", f"{name} is {prices[0]:.12g} on every date", column=name, remedy=remedy)
+        return
+    if not partial:
+        _missing(series, priced, max_missing, report)
+
+
+def _returns(prices: FloatArray) -> bool:
+    """Many negative numbers round zero, without the persistence of a price."""
+    if float(np.mean(prices < 0)) < 0.2 or float(np.mean(prices > 0)) < 0.1:
+        return False
+    if prices.size < _FEW:
+        return float(np.median(np.abs(prices))) < 1
+    centred = prices - prices.mean()
+    scale = float(centred @ centred)
+    return scale == 0 or float(centred[1:] @ centred[:-1]) / scale < 0.5
+
+
+def _missing(series: Series, priced: IntArray, max_missing: float, report: Report) -> None:
+    """Empty cells between the first and the last price; a later start or an earlier end is no fault."""
+    inner = slice(int(priced[0]), int(priced[-1]) + 1)
+    empty = np.flatnonzero(np.isnan(series.prices[inner])) + inner.start
+    share = empty.size / (inner.stop - inner.start)
+    name = series.name
+    rows = series.rows[empty].tolist()
+    if share > max_missing:
+        report.error(
+            "too_many_missing",
+            f"{share:.1%} of the cells of {name} between its first and last price are empty, at most {max_missing:.1%}",
+            rows=rows,
+            column=name,
+            remedy="Remove the column, or pass max_missing.",
+        )
+    elif empty.size:
+        text = f"{empty.size} empty cell{'s' if empty.size > 1 else ''} of {name} ({share:.1%}); nothing is filled in"
+        report.add("flagged", "missing_prices", text, rows=rows, column=name)

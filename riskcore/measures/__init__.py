@@ -1,0 +1,34 @@
+"""Value at Risk, Expected Shortfall and the expectile of one sample of losses, and how precise they are.
+
+`rows` works on sorted rows and checks nothing; `sample` is what users call; `precision` has standard errors.
+"""
+
+from riskcore.measures.precision import (
+    ExpectileDiagnostics,
+    Interval,
+    expected_shortfall_standard_error,
+    expectile_diagnostics,
+    expectile_standard_error,
+    value_at_risk_interval,
+    value_at_risk_standard_error,
+)
+from riskcore.measures.rows import beyond_sample, quantile_rank, sorted_es, sorted_expectile, sorted_var
+from riskcore.measures.sample import expected_shortfall, expectile, value_at_risk
+
+__all__ = [
+    "ExpectileDiagnostics",
+    "Interval",
+    "beyond_sample",
+    "expected_shortfall",
+    "expected_shortfall_standard_error",
+    "expectile",
+    "expectile_diagnostics",
+    "expectile_standard_error",
+    "quantile_rank",
+    "sorted_es",
+    "sorted_expectile",
+    "sorted_var",
+    "value_at_risk",
+    "value_at_risk_interval",
+    "value_at_risk_standard_error",
+]

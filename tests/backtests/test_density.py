@@ -1,0 +1,48 @@
+"""Tests of the PIT against scipy and the published zone probability."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+
+from riskcore import backtests as bt
+from riskcore.errors import DataError
+
+
+@pytest.mark.parametrize("n", [5, 60, 5000])
+def test_pit_uniformity_is_the_exact_kolmogorov_smirnov_test(n):
+    pit = np.random.default_rng(n).random(n) ** 1.02
+    expected = stats.kstest(pit, "uniform", method="exact")
+    result = bt.pit_uniformity(pit)
+    assert_allclose([result.statistic, result.p_value], [expected.statistic, expected.pvalue], rtol=1e-9)
+
+
+def test_pit_at_the_bounds():
+    result = bt.pit_uniformity([0.0, 0.0, 1.0, 0.5, 0.4, np.nan])
+    assert (result.details["at_bounds"], result.n_obs, result.details["missing"]) == (3, 5, 1)
+    with pytest.raises(DataError, match=r"pit must lie in \[0, 1\], got \[1.5\]"):
+        bt.pit_uniformity([0.5, 1.5])
+    assert bt.pit_uniformity([0.5]).reason == "1 usable days, at least 5 needed"
+
+
+def test_costanzino_curran(golden):
+    case = golden("costanzino_curran")["ufrisk_readme"]
+    n, level, target = (case["input"][k] for k in ("T", "level", "statistic"))
+    pit = np.full(n, 0.5)
+    pit[:6] = level + (1 - level) * target / 6
+    result = bt.costanzino_curran(pit, level)
+    assert_allclose(result.statistic, target, rtol=1e-12)
+    assert_allclose(result.details["cumulative_probability"], case["expected"]["probability"], rtol=0, atol=1e-10)
+    assert result.details["zone"] == case["expected"]["zone"]
+    assert_allclose(result.p_value, 1 - case["expected"]["probability"], rtol=0, atol=1e-10)
+
+
+def test_costanzino_curran_zones():
+    def zone(total: float) -> str:
+        pit = np.full(250, 0.5)
+        pit[:10] = 0.975 + 0.025 * total / 10
+        return str(bt.costanzino_curran(pit, 0.975).details["zone"])
+
+    assert [zone(x) for x in (5.47, 5.49, 8.43, 8.45)] == ["green", "yellow", "yellow", "red"]

@@ -1,0 +1,189 @@
+"""ES tests against hand arithmetic, direct formulas and their simulated nulls."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+
+from riskcore import backtests as bt
+from riskcore import defaults
+from riskcore.errors import ConfigError, DataError
+
+P = 0.975
+LEVELS = np.array(defaults.TAIL_LEVELS)
+LAW = stats.t(5, scale=np.sqrt(3 / 5))
+VAR = float(LAW.ppf(P))
+ES = float((5 + stats.t(5).ppf(P) ** 2) / 4 * stats.t(5).pdf(stats.t(5).ppf(P)) / (1 - P) * np.sqrt(3 / 5))
+
+
+def model(n: int, seed: int, understated: float = 1.0):
+    """Losses from t(5) with moving volatility, and forecasts that are `understated` times the right ones."""
+    rng = np.random.default_rng(seed)
+    vol = 0.01 * np.exp(0.3 * rng.standard_normal(n))
+    losses = vol * LAW.rvs(n, random_state=rng)
+    tail = (LEVELS, understated * vol[:, None] * LAW.ppf(LEVELS))
+    return losses, understated * vol * VAR, understated * vol * ES, vol, tail
+
+
+def test_hand_example(golden):
+    case = golden("es_z1_z2_identity")["hand_example"]
+    losses, var, es, level = (case["input"][k] for k in ("losses", "var", "es", "level"))
+    z1 = bt.acerbi_szekely_z1(losses, var, es, level)
+    z2 = bt.acerbi_szekely_z2(losses, var, es, level)
+    assert_allclose(z1.statistic, case["expected"]["z1"], rtol=0, atol=1e-12)
+    assert_allclose(z2.statistic, case["expected"]["z2"], rtol=0, atol=1e-12)
+    assert z2.details["hits"] == case["expected"]["exceptions"]
+    x, n = z2.details["hits"], z2.n_obs
+    assert_allclose(z2.statistic, 1 - x / (n * (1 - level)) * (1 - z1.statistic), rtol=0, atol=1e-12)
+
+
+def test_without_an_exception():
+    z1 = bt.acerbi_szekely_z1(np.zeros(50), 1.0, 2.0, P)
+    assert (z1.reason, np.isnan(z1.statistic)) == ("no exception", True)
+    z2 = bt.acerbi_szekely_z2(np.zeros(50), 1.0, 2.0, P)
+    assert (z2.statistic, z2.p_value) == (1.0, 1.0)
+
+
+def test_minimally_biased_formulas():
+    losses, var, es, _, tail = model(300, 1)
+    gap = es - var - np.maximum(losses - var, 0) / (1 - P)
+    assert_allclose(bt.minimally_biased(losses, var, es, P, tail=tail).statistic, np.mean(gap / es), rtol=1e-10)
+    absolute = bt.minimally_biased(losses, var, es, P, form="absolute", tail=tail)
+    assert_allclose(absolute.statistic, np.mean(gap), rtol=1e-10)
+
+
+def calibration(losses, var, es, level):
+    v = np.column_stack([(losses > var) - (1 - level), var - es + np.maximum(losses - var, 0) / (1 - level)])
+    mean, w = v.mean(axis=0), v.T @ v / len(v)
+    return v, len(v) * mean @ np.linalg.solve(w, mean)
+
+
+def test_calibration_forms():
+    losses, var, es, vol, tail = model(400, 2)
+    v, wald = calibration(losses, var, es, P)
+    simple = bt.es_calibration(losses, var, es, P, tail=tail)
+    assert_allclose(simple.statistic, wald, rtol=1e-9)
+    asymptotic = bt.es_calibration(losses, var, es, P, method="asymptotic")
+    assert_allclose(asymptotic.p_value, stats.chi2(2).sf(wald), rtol=1e-9)
+    r = (losses > var) * (losses - es) / ((1 - P) * vol)
+    t = np.sqrt(400) * r.mean() / np.sqrt(np.mean(r**2))
+    general = bt.es_calibration(losses, var, es, P, vol, form="general", method="asymptotic")
+    assert_allclose([general.statistic, general.p_value], [t**2, stats.chi2(1).sf(t**2)], rtol=1e-9)
+    one_sided = bt.es_calibration(
+        losses, var, es, P, vol, form="general", alternative="understated", method="asymptotic"
+    )
+    assert_allclose([one_sided.statistic, one_sided.p_value], [t, stats.norm.sf(t)], rtol=1e-9)
+    p = np.sort(stats.norm.sf(np.sqrt(400) * v.mean(axis=0) / np.sqrt(np.mean(v**2, axis=0))))
+    hommel = bt.es_calibration(losses, var, es, P, alternative="understated", method="asymptotic")
+    assert_allclose(hommel.p_value, min(1.0, 3.0 * min(p[0], p[1] / 2)), rtol=1e-9)
+
+
+def test_one_sided_calibration_does_not_reject_a_prudent_model():
+    """One package has the wrong sign for the VaR part."""
+    losses, var, es, _, tail = model(1000, 3, understated=1.5)
+    assert bt.es_calibration(losses, var, es, P, alternative="understated", tail=tail).p_value > 0.5
+    losses, var, es, _, tail = model(1000, 3, understated=0.6)
+    assert bt.es_calibration(losses, var, es, P, alternative="understated", tail=tail).p_value < 0.01
+
+
+def test_calibration_without_an_exception():
+    _, var, es, _, tail = model(250, 4)
+    result = bt.es_calibration(np.zeros(250), var, es, P, tail=tail)
+    assert 0 < result.p_value <= 0.01
+    assert np.isfinite(result.statistic)
+    asymptotic = bt.es_calibration(np.zeros(250), var, es, P, method="asymptotic")
+    assert asymptotic.reason == "no exception: the covariance of V is degenerate"
+
+
+@pytest.mark.parametrize("name", ["acerbi_szekely_z1", "acerbi_szekely_z2", "minimally_biased", "es_calibration"])
+@pytest.mark.parametrize("with_law", [True, False])
+def test_understated_risk_is_found(name, with_law):
+    run = bt.BACKTESTS[name].run
+    rejected = {1.0: 0, 0.5: 0}
+    for seed in range(20):
+        for understated in rejected:
+            losses, var, es, _, tail = model(1000, seed, understated)
+            result = run(losses, var, es, P, tail=tail if with_law else None, n_simulations=199)
+            rejected[understated] += result.rejects(0.05)
+            assert result.p_method == ("simulated: own law" if with_law else "simulated: exponential excess")
+            assert (result.details["seed"], result.details["n_simulations"]) == (0, 199)
+    assert rejected[1.0] <= 4  # binomial(20, 0.05): more in 3 of 1,000 cases
+    assert rejected[0.5] >= 19
+
+
+def test_critical_value_of_z2_is_the_published_one():
+    """-0.70 at 5 % for the normal law, 250 days, 0.975; t(5): -0.75."""
+    for law, printed in ((stats.norm, -0.70), (LAW, -0.75)):
+        tail = (LEVELS, np.tile(law.ppf(LEVELS), (250, 1)))
+        var = float(law.ppf(P))
+        es = float(law.expect(lambda x: x, lb=var, conditional=True))
+        for z, side in ((printed - 0.06, "below"), (printed + 0.06, "above")):
+            losses = np.zeros(250)
+            losses[:5] = (1 - z) * 250 * (1 - P) * es / 5  # five equal losses that give this Z2
+            p = bt.acerbi_szekely_z2(losses, var, es, P, tail=tail, n_simulations=9999).p_value
+            assert (p < 0.05) == (side == "below")
+
+
+def test_seed_and_generator():
+    losses, var, es, _, tail = model(200, 6)
+    runs = [bt.acerbi_szekely_z2(losses, var, es, P, tail=tail, rng=rng, n_simulations=299) for rng in (None, 0, 7)]
+    assert runs[0] == runs[1]
+    assert runs[2].details["seed"] == 7
+    given = bt.acerbi_szekely_z2(losses, var, es, P, tail=tail, rng=np.random.default_rng(3), n_simulations=299)
+    again = bt.acerbi_szekely_z2(losses, var, es, P, tail=tail, rng=given.details["seed"], n_simulations=299)
+    assert given == again
+    assert given.p_value == (1 + round(given.p_value * 300 - 1)) / 300
+
+
+def test_exceedance_residuals():
+    losses, var, es, vol, _ = model(1000, 8)
+    result = bt.exceedance_residuals(losses, var, es, P, vol)
+    r = ((losses - es) / vol)[losses > var]
+    t = stats.ttest_1samp(r, 0.0)
+    assert_allclose(result.statistic, t.statistic, rtol=1e-10)
+    rng = np.random.default_rng(1)
+    draws = (r - r.mean())[rng.integers(r.size, size=(20000, r.size))]
+    boot = np.sqrt(r.size) * draws.mean(axis=1) / draws.std(axis=1, ddof=1)
+    assert_allclose(result.p_value, np.mean(boot >= t.statistic), atol=0.05)
+    assert (result.p_method, result.details["scale"]) == ("bootstrap", "volatility")
+    assert bt.exceedance_residuals(losses, var, 0.5 * es, P, vol).p_value < 0.01
+
+
+def test_exceedance_residuals_refuses():
+    losses = np.zeros(100)
+    losses[[3, 30, 50, 80]] = [3.0, 4.0, 5.0, 6.0]
+    assert bt.exceedance_residuals(losses, 2.0, 3.0, P).reason == "4 exceptions, at least 5 needed"
+    losses[:20] = 4.0
+    assert bt.exceedance_residuals(np.where(losses > 0, 4.0, 0.0), 2.0, 3.0, P).reason == "the residuals do not vary"
+
+
+def test_bad_forecasts_give_a_reason():
+    losses, var, es, _, tail = model(100, 9)
+    for name in ("acerbi_szekely_z2", "es_calibration", "exceedance_residuals"):
+        run = bt.BACKTESTS[name].run
+        assert run(losses, var, np.where(es > es.min(), es, 0.0), P).reason == "es must be positive, is not on 1 days"
+    assert bt.acerbi_szekely_z2(losses, var, var, P).reason == "es must lie above var to draw an excess"
+    flat = (tail[0], np.ones_like(tail[1]))
+    assert bt.acerbi_szekely_z2(losses, var, es, P, tail=flat).reason == "the day's law has no spread"
+    falling = (tail[0], -tail[1])
+    assert "do not increase" in bt.acerbi_szekely_z2(losses, var, es, P, tail=falling).reason
+    with pytest.raises(DataError, match=r"tail must be \(levels \(Q,\), quantiles \(T, Q\)\)"):
+        bt.acerbi_szekely_z2(losses, var, es, P, tail=(tail[0], tail[1][:5]))
+    with pytest.raises(ConfigError, match="n_simulations must be at least 1, got 0"):
+        bt.acerbi_szekely_z2(losses, var, es, P, n_simulations=0)
+
+
+def test_esback_series(shared_data):
+    """Published forecasts: the statistics by direct formulas on 4,527 days."""
+    table = np.genfromtxt(shared_data / "more" / "esback_risk_forecasts.csv.gz", delimiter=",", skip_header=1)
+    losses, var, es, vol = -table[:, 1], -table[:, 2], -table[:, 3], table[:, 4]
+    hit = losses > var
+    z2 = bt.acerbi_szekely_z2(losses, var, es, P, n_simulations=199)
+    assert_allclose(z2.statistic, 1 - np.sum(hit * losses / es) / (losses.size * (1 - P)), rtol=1e-11)
+    assert_allclose(
+        bt.es_calibration(losses, var, es, P, vol, n_simulations=199).statistic,
+        calibration(losses, var, es, P)[1],
+        rtol=1e-9,
+    )

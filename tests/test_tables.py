@@ -1,0 +1,155 @@
+"""Score and backtest tables on a small hand-made table of forecasts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+
+from riskcore import Forecasts, Target, backtests, defaults, scores
+from riskcore.tables import BACKTEST_COLUMNS, SCORE_COLUMNS, backtest_table, holm, score_table
+
+TARGETS = [Target("var", 0.99), Target("var", 0.975), Target("es", 0.975), Target("expectile", 0.99)]
+N = 300
+
+
+def law_columns(vol: np.ndarray) -> dict[str, np.ndarray]:
+    return {f"tail_{x!r}": vol * stats.norm.ppf(x) for x in defaults.TAIL_LEVELS}
+
+
+@pytest.fixture(scope="module")
+def forecasts() -> Forecasts:
+    rng = np.random.default_rng(1)
+    days = pd.bdate_range("2020-01-01", periods=N + 1)
+    vol = 0.01 * np.exp(0.2 * rng.standard_normal(N + 1))
+    losses = vol * rng.standard_normal(N + 1)
+    losses[-1] = np.nan
+    full = {"var_0.99": vol * 2.3263, "var_0.975": vol * 1.96, "es_0.975": vol * 2.3378, "expectile_0.99": vol * 1.717}
+    density = {"mean": 0.0, "volatility": vol, "pit": stats.norm.cdf(losses / vol), "log_score": 1.5, "crps": 0.25}
+    failing = {k: np.where(np.arange(N + 1) < 30, np.nan, x) for k, x in full.items()}
+    failing["es_0.975"] = np.where(np.arange(N + 1) == 40, -0.01, failing["es_0.975"])
+    models = {
+        "law": full | density | law_columns(vol),
+        "plain": full,
+        "only expectile": {"expectile_0.99": full["expectile_0.99"]},
+        "failing": failing,
+    }
+    frames = []
+    for model, columns in models.items():
+        index = pd.MultiIndex.from_product([["A"], [model], days], names=["asset", "model", "date"])
+        status = np.where((np.arange(N + 1) < 30) & (model == "failing"), "failed", "ok")
+        lead = {"origin": days - pd.Timedelta(days=1), "loss": losses, "status": status}
+        frames.append(pd.DataFrame(lead | columns, index))
+    return Forecasts(pd.concat(frames), TARGETS)
+
+
+@pytest.fixture(scope="module")
+def table(forecasts) -> pd.DataFrame:
+    return backtest_table(forecasts, n_simulations=199)
+
+
+def test_scores(forecasts):
+    table = score_table(forecasts)
+    assert tuple(table.columns) == SCORE_COLUMNS
+    rows = forecasts.judged("A", "law")
+    picked = table[table.model == "law"].set_index(["measure", "level", "score"])["mean"]
+    losses, var, es = (rows[c].to_numpy() for c in ("loss", "var_0.975", "es_0.975"))
+    assert_allclose(picked[("es", 0.975, "fz0")], scores.fz0_score(losses, var, es, 0.975).mean(), rtol=1e-12)
+    assert_allclose(picked[("var", 0.975, "quantile")], scores.quantile_score(losses, var, 0.975).mean(), rtol=1e-12)
+    assert picked[("density", np.nan, "log_score")].item() == 1.5
+    assert (table[table.model == "law"].n_obs == N).all()
+
+
+def test_scores_count_what_was_used(forecasts):
+    table = score_table(forecasts)
+
+    def rows(model: str, measure: str) -> pd.DataFrame:
+        return table[(table.model == model) & (table.measure == measure)]
+
+    assert (rows("failing", "var").n_obs == N - 30).all()
+    assert (rows("failing", "es").n_obs == N - 31).all()
+    assert_allclose(rows("failing", "es").share_not_ok, 30 / N)
+    nothing = rows("only expectile", "es")
+    assert nothing.n_obs.item() == 0
+    assert np.isnan(nothing["mean"].item())
+    assert rows("plain", "density")["mean"].isna().all()
+
+
+def test_every_test_of_every_target(table):
+    assert tuple(table.columns) == BACKTEST_COLUMNS
+    by_measure = {
+        m: sum(t.measure == m for t in backtests.BACKTESTS.values()) for m in ("var", "es", "expectile", "density")
+    }
+    per_unit = 2 * by_measure["var"] + by_measure["es"] + by_measure["expectile"] + by_measure["density"]
+    assert (table.groupby("model").size() == per_unit).all()
+    assert (table.p_value.isna() == (table.reason != "")).all()
+    assert table.p_value.dropna().between(0, 1).all()
+
+
+def test_rows_are_the_functions(forecasts, table):
+    rows = forecasts.judged("A", "law")
+    picked = table[table.model == "law"].set_index(["measure", "level", "test"])
+    losses, var = rows["loss"].to_numpy(), rows["var_0.99"].to_numpy()
+    kupiec = backtests.kupiec(losses, var, 0.99)
+    row = picked.loc[("var", 0.99, "kupiec")]
+    assert (row.statistic, row.p_value, row.hits) == (kupiec.statistic, kupiec.p_value, kupiec.details["hits"])
+    assert_allclose(row.expected_hits, 3.0)
+    z2 = backtests.acerbi_szekely_z2(
+        losses, rows["var_0.975"], rows["es_0.975"], 0.975, tail=forecasts.tail(rows), n_simulations=199
+    )
+    assert picked.loc[("es", 0.975, "acerbi_szekely_z2"), "p_value"] == z2.p_value
+    expectile = picked.loc[("expectile", 0.99, "expectile_calibration")]
+    assert expectile.p_method == "simulated: own law"
+    assert_allclose(expectile.expected_hits, N * stats.norm.sf(1.717), rtol=0.02)
+
+
+def test_models_without_a_law(table):
+    plain = table[table.model == "plain"].set_index(["measure", "level", "test"])
+    assert plain.loc[("es", 0.975, "acerbi_szekely_z2"), "p_method"] == "simulated: exponential excess"
+    row = plain.loc[("expectile", 0.99, "expectile_calibration")]
+    assert np.isfinite(row.statistic)
+    assert np.isnan(row.p_value)
+    assert row.reason.startswith("the model has no law")
+    other = table[(table.model == "only expectile") & (table.measure == "var")]
+    assert (other.reason == "not offered, or failed on every day").all()
+    assert (other.n_obs == 0).all()
+
+
+def test_failed_days_are_exceptions_for_the_supervisor_only(table):
+    failing = table[(table.model == "failing") & (table.level == 0.99)].set_index("test")
+    assert failing.loc["kupiec", "n_obs"] == N - 30
+    assert failing.loc["traffic_light", "n_obs"] == N
+    assert failing.loc["traffic_light", "hits"] == failing.loc["kupiec", "hits"] + 30
+    es = table[(table.model == "failing") & (table.test == "acerbi_szekely_z2")]
+    assert es.reason.item() == "es must be positive, is not on 1 days"
+
+
+def test_adjusted_over_all_tests_of_a_model(table):
+    for _, unit in table.groupby("model"):
+        p = unit.p_value.dropna().sort_values()
+        m = len(p)
+        expected = np.minimum(np.maximum.accumulate(p.to_numpy() * np.arange(m, 0, -1)), 1.0)
+        assert_allclose(unit.p_adjusted[p.index], expected)
+        assert (unit.p_adjusted.isna() == unit.p_value.isna()).all()
+
+
+def test_holm():
+    assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
+    assert np.isnan(holm(np.array([np.nan]))).all()
+
+
+def test_seed(forecasts, table):
+    pd.testing.assert_frame_equal(backtest_table(forecasts, rng=0, n_simulations=199), table)
+    other = backtest_table(forecasts, rng=1, n_simulations=199)
+    assert not other.p_value.equals(table.p_value)
+
+
+def test_units_of_losses_do_not_matter(forecasts, table):
+    frame = forecasts.frame.copy()
+    same = {"origin", "status", "pit", "log_score", "crps"}
+    scaled = [c for c in frame.columns if c not in same]
+    frame[scaled] = frame[scaled] * 128.0
+    other = backtest_table(Forecasts(frame, TARGETS), n_simulations=199)
+    assert_allclose(other.p_value, table.p_value, rtol=1e-9)
