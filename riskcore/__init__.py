@@ -14,9 +14,19 @@ _MODULES = ("backtests", "compare", "indicators", "plots", "report", "scores")
 _HOMES: dict[str, tuple[str, ...]] = {
     "errors": ("RiskcoreError", "DataError", "ConfigError", "FitError"),
     "_types": ("Status", "Target", "WalkForward"),
-    "ingest": ("Finding", "Ingested", "load_prices", "read_prices"),
+    "ingest": ("Finding", "Ingested", "load_files", "load_prices", "read_prices"),
     "returns": ("log_returns", "simple_returns", "portfolio_returns", "to_losses"),
-    "measures": ("quantile_rank", "value_at_risk", "expected_shortfall", "expectile"),
+    "measures": (
+        "quantile_rank",
+        "value_at_risk",
+        "value_at_risk_interval",
+        "value_at_risk_standard_error",
+        "expected_shortfall",
+        "expected_shortfall_standard_error",
+        "expectile",
+        "expectile_diagnostics",
+        "expectile_standard_error",
+    ),
     "distributions": (
         "LAWS",
         "Normal",
@@ -25,7 +35,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "GED",
         "Empirical",
         "AgeWeighted",
+        "equal_es_level",
         "expectile_level",
+        "implied_var_level",
+        "matched_expectile_level",
     ),
     "volatility": (
         "MEANS",

@@ -16,7 +16,9 @@ class RiskcoreError(Exception):
 
 
 class DataError(RiskcoreError, ValueError):
-    """The file or frame cannot be used; the text lists every fault found."""
+    """The file or frame cannot be used; the text lists every fault found, and `findings` holds those of a file."""
+
+    findings: tuple[object, ...] = ()
 
 
 class ConfigError(RiskcoreError, ValueError):

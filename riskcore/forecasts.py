@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,7 @@ class Forecasts:
         """Names of the models, in order."""
         return list(self.frame.index.unique("model"))
 
-    @property
+    @cached_property
     def units(self) -> list[tuple[str, str]]:
         """Pairs (asset, model) that have rows, in order."""
         pairs = (self.frame.index.get_level_values(name) for name in INDEX[:2])

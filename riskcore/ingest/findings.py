@@ -261,7 +261,7 @@ def data_error(findings: Iterable[Finding]) -> DataError:
     several = len({fault.file for fault in faults}) > 1
     lines += [f"  - {fault.file + ', ' if several else ''}{fault}" for fault in faults]
     error = DataError("\n".join(lines))
-    error.findings = tuple(ordered)  # type: ignore[attr-defined]
+    error.findings = tuple(ordered)
     return error
 
 

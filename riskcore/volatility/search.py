@@ -18,6 +18,8 @@ from riskcore.volatility.means import Mean
 
 LIKELIHOOD_SLACK = 1e-6
 """Log-likelihood that an accepted fit may lie below the constant variance's."""
+PERSISTENCE_SLACK = 1e-8
+"""An optimum on the bound of stationarity is the constrained maximum: accepted to rounding, status boundary."""
 EMPTY_FIT_TEXT = "no acceptable optimum after {attempts} optimisations on {n} losses"
 
 
@@ -168,7 +170,7 @@ class Search:
     def _acceptable(self, found: Candidate) -> bool:
         if found.code != 0 or not math.isfinite(found.log_likelihood):
             return False
-        if not self.family.persistence(found.params, found.law) < 1:
+        if not self.family.persistence(found.params, found.law) <= 1 + PERSISTENCE_SLACK:
             return False
         shocks = (self.losses - self.mean.path(self.losses, found.mean_params)[:-1])[self.mean.hold :]
         sigma = np.full(shocks.size, math.sqrt(float(np.mean(shocks**2))))
