@@ -17,7 +17,8 @@ from riskcore.forecasters.regression import expectile_coefficients, expectile_re
 Form = Literal["linear"]
 FORMS: tuple[Form, ...] = ("linear",)
 N_BISECTIONS = 30
-SMALLEST_TAIL = 1e-7
+SMALLEST_TAIL = 1e-6
+"""Beyond it a regression only bounds the largest losses: VaR and ES would coincide."""
 
 
 def _design(losses: FloatArray) -> FloatArray:
@@ -33,7 +34,8 @@ class CARE:
 
     The form ``"linear"`` is that of Kuan, Yeh & Hsu, exact by iterated weighted least squares. An expectile target is
     fitted at its own level. VaR at p is the expectile whose share of exceedances in the window is at most 1-p (the
-    smallest such level), and ES follows from it by the identity of Taylor (2008).
+    smallest such level), and ES follows from it by the identity of Taylor (2008). A window too short for a level (fewer
+    losses beyond it than the regression has coefficients) gives NaN for that target.
 
     Parameters
     ----------
@@ -76,38 +78,52 @@ class CARE:
         require(usable, "losses are constant or too few: an expectile regression needs variation", FitError)
         scaled = losses / scale
         response, design = scaled[1:], _design(scaled[:-1])
-        before = start.levels if isinstance(start, FittedCARE) else {}
-        levels = {t: self._level(t, response, design, before.get(t)) for t in targets}
-        fits = {t: expectile_regression(response, design, tau) for t, tau in levels.items()}
+        fits = {t: _regression(t, response, design) for t in targets}
         units = scale ** np.array([1.0, 0.0, -1.0, -1.0])
         return FittedCARE(
             settings=self,
-            levels=levels,
-            coefficients={t: f.coefficients * units for t, f in fits.items()},
-            errors={t: f.standard_errors * units for t, f in fits.items()},
+            levels={t: level for t, (level, _, _) in fits.items()},
+            coefficients={t: c * units for t, (_, c, _) in fits.items()},
+            errors={t: e * units for t, (_, _, e) in fits.items()},
             mean_loss=float(losses.mean()),
         )
 
-    def _level(self, target: Target, response: FloatArray, design: FloatArray, near: float | None) -> float:
-        if target.measure == "expectile":
-            return target.level
-        return level_for_share(response, design, 1.0 - target.level)
+
+def _regression(target: Target, response: FloatArray, design: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+    """Level, coefficients and their standard errors for one target; NaN where its level cannot be found."""
+    if target.measure == "expectile":
+        level, near = target.level, None
+    else:
+        level, near = level_for_share(response, design, 1.0 - target.level)
+        if math.isnan(level):
+            return level, near, near
+    fit = expectile_regression(response, design, level, start=near)
+    return level, fit.coefficients, fit.standard_errors
 
 
-def level_for_share(response: FloatArray, design: FloatArray, share: float) -> float:
-    """Smallest expectile level whose fitted values are exceeded by at most `share` of the window.
+def level_for_share(response: FloatArray, design: FloatArray, share: float) -> tuple[float, FloatArray]:
+    """Smallest expectile level found whose fitted values are exceeded by at most `share` of the window.
 
-    The share is a step function of the level; it is bisected in the logarithm of the tail 1 - level.
+    The share is a step function of the level; it is bisected in the logarithm of the tail 1 - level. Where even the
+    largest level leaves more losses above (a regression of k coefficients passes through about k losses), level and
+    coefficients are NaN.
     """
     allowed = share * response.size + 1e-9
-    low, high = math.log(SMALLEST_TAIL), math.log(0.5)  # log tails: `low` is within the allowance, `high` beyond it
-    coefficients = expectile_coefficients(response, design, 0.5)[0]
+
+    def fitted(log_tail: float, near: FloatArray | None) -> tuple[FloatArray, bool]:
+        found = expectile_coefficients(response, design, 1.0 - math.exp(log_tail), near)[0]
+        return found, int(np.count_nonzero(response > design @ found)) <= allowed
+
+    low, high = math.log(SMALLEST_TAIL), math.log(0.5)  # log tails: `low` within the allowance, `high` beyond it
+    best, within = fitted(low, None)
+    if not within:
+        return math.nan, np.full(design.shape[1], math.nan)
+    near = expectile_coefficients(response, design, 0.5)[0]
     for _ in range(N_BISECTIONS):
         middle = 0.5 * (low + high)
-        coefficients = expectile_coefficients(response, design, 1.0 - math.exp(middle), coefficients)[0]
-        within = int(np.count_nonzero(response > design @ coefficients)) <= allowed
-        low, high = (middle, high) if within else (low, middle)
-    return 1.0 - math.exp(low)
+        near, within = fitted(middle, near)
+        low, high, best = (middle, high, near) if within else (low, middle, best)
+    return 1.0 - math.exp(low), best
 
 
 @dataclass(frozen=True)

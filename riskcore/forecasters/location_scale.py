@@ -112,7 +112,8 @@ class FittedLocationScale:
     def predict(self, losses: FloatArray, targets: Sequence[Target], last: int) -> FloatArray:
         """Forecasts (last, k) for the steps after each of the last `last` rows."""
         day = self.predictive(losses, last)
-        scale = _positive(day.volatility)
+        # No volatility: a sample law still has its losses, a law with a formula has no scale to speak of.
+        scale = _positive(day.volatility) if day.law.is_sample else np.where(day.volatility > 0, day.volatility, np.nan)
         return np.column_stack([day.mean + scale * day.law.value(t) for t in targets])
 
     def predictive(self, losses: FloatArray, last: int) -> Predictive:

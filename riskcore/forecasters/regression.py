@@ -10,6 +10,7 @@ from riskcore._types import FloatArray
 from riskcore.errors import ConfigError, FitError, require
 
 MAX_STEPS = 200
+SHORTEST = 1e-10
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,39 @@ class ExpectileRegression:
 def expectile_coefficients(
     response: FloatArray, design: FloatArray, level: float, start: FloatArray | None = None
 ) -> tuple[FloatArray, int]:
-    """Coefficients alone, and the steps taken: the part that a level search repeats."""
-    above = np.zeros(response.size, dtype=bool) if start is None else response > design @ start
+    """Coefficients alone, and the steps taken: the part that a level search repeats.
+
+    Weighted least squares is a full Newton step of a convex, piecewise quadratic objective; it is halved where the
+    objective would rise (far in the tail full steps may cycle), so the iteration ends at the minimum.
+    """
+    solution = _least_squares(np.ones(response.size), response, design) if start is None else start
+    residual = response - design @ solution
     for step in range(1, MAX_STEPS + 1):
-        root = np.sqrt(np.where(above, level, 1.0 - level)) if step > 1 or start is not None else np.ones(response.size)
-        solution, _, rank, _ = np.linalg.lstsq(root[:, None] * design, root * response)
-        require(int(rank) == design.shape[1], f"design must have full rank {design.shape[1]}, got {rank}", FitError)
-        now = response > design @ solution
-        if (step > 1 or start is not None) and np.array_equal(now, above):
-            return np.asarray(solution, dtype=np.float64), step
-        above = now
+        above = residual > 0
+        weight = np.where(above, level, 1.0 - level)
+        full = _least_squares(weight, response, design)
+        moved = response - design @ full
+        if np.array_equal(moved > 0, above):
+            return full, step
+        cost, length = float(weight @ residual**2), 1.0
+        while _cost(moved, level) > cost and length > SHORTEST:
+            length *= 0.5
+            moved = response - design @ (solution + length * (full - solution))
+        solution, residual = solution + length * (full - solution), moved
+        if length <= SHORTEST:  # a residual of exactly zero: its side does not matter
+            return solution, step
     raise FitError(f"the expectile regression at level {level} did not settle in {MAX_STEPS} steps")
+
+
+def _cost(residual: FloatArray, level: float) -> float:
+    return float(np.where(residual > 0, level, 1.0 - level) @ residual**2)
+
+
+def _least_squares(weight: FloatArray, response: FloatArray, design: FloatArray) -> FloatArray:
+    root = np.sqrt(weight)
+    solution, _, rank, _ = np.linalg.lstsq(root[:, None] * design, root * response)
+    require(int(rank) == design.shape[1], f"design must have full rank {design.shape[1]}, got {rank}", FitError)
+    return np.asarray(solution, dtype=np.float64)
 
 
 def expectile_regression(

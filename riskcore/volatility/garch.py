@@ -24,6 +24,22 @@ EDGE = 1e-6
 """A parameter this near to its bound lies on it."""
 
 
+def upper_second_moment(law: Law) -> float:
+    r"""Second moment of the positive part, :math:`E z^2 1\{z>0\} = 2\int_0^\infty E(Z-x)^+ dx`."""
+    from scipy.integrate import quad
+
+    near, far = (quad(law.upm, a, b, epsabs=1e-12, limit=200)[0] for a, b in ((0.0, 10.0), (10.0, np.inf)))
+    return 2.0 * float(near + far)
+
+
+def law_on_edge(law: Law) -> bool:
+    """Whether an estimated parameter of the law lies on its bound."""
+    bounds = getattr(law, "bounds", {})
+    return any(
+        min(abs(v - low), abs(v - high)) < EDGE * high for n, v in law.params.items() for low, high in [bounds[n]]
+    )
+
+
 @dataclass(frozen=True)
 class _Family:
     """What GARCH, GJR and EGARCH share; `start` names the presample rule."""
@@ -46,13 +62,18 @@ class _Family:
         """Variances of rows 0..n, row t from rows before t."""
         raise NotImplementedError  # pragma: no cover
 
+    def constraint(self, params: Mapping[str, float]) -> float:
+        """What an estimation keeps at or below one: the persistence under a symmetric law."""
+        return params["alpha"] + params["beta"] + 0.5 * params.get("gamma", 0.0)
+
     def persistence(self, params: Mapping[str, float], law: Law) -> float:
         """Rate at which a forecast of the variance returns to its mean; stationary below one."""
-        raise NotImplementedError  # pragma: no cover
+        return self.constraint(params)
 
     def on_edge(self, params: Mapping[str, float], law: Law) -> bool:
         """Whether a parameter lies on its bound."""
-        raise NotImplementedError  # pragma: no cover
+        near = 1 - EDGE
+        return self.persistence(params, law) > near or self.constraint(params) > near or law_on_edge(law)
 
     def rescaled(self, params: Mapping[str, float], factor: float) -> dict[str, float]:
         """Parameters for losses multiplied by `factor`."""
@@ -95,9 +116,10 @@ class _Family:
     def fit(self, losses: FloatArray, *, mean: Mean, law: Law, start: VolatilityFit | None = None) -> VolatilityFit:
         """Maximum likelihood of mean, volatility and the law's free parameters on one window.
 
-        A sample law is estimated by normal quasi-likelihood. A warm start (from `start`) and a cold one are tried and
-        the better is kept; where neither is acceptable (flag 0, finite, stationary, not below its start nor below the
-        constant variance) two other starts and another optimiser follow, and the status says so.
+        A sample law is estimated by normal quasi-likelihood. `arch` tries a warm start (from `start`) and a cold one,
+        and the better is polished on our own likelihood, so that the result does not depend on where the search came
+        from. Where neither is acceptable (converged, finite, stationary, not below its start nor below the constant
+        variance) a grid of other starts and another optimiser follow, and the status says so.
 
         Raises
         ------
@@ -165,13 +187,9 @@ class GARCH(_Family):
         """Variances of rows 0..n, row t from rows before t."""
         return gjr_variance(shocks, params["omega"], params["alpha"], 0.0, params["beta"], presample, hold)
 
-    def persistence(self, params: Mapping[str, float], law: Law) -> float:
-        """``alpha + beta``."""
-        return params["alpha"] + params["beta"]
-
     def on_edge(self, params: Mapping[str, float], law: Law) -> bool:
         """Whether a parameter lies on its bound."""
-        return min(params["alpha"], params["beta"]) < EDGE or self.persistence(params, law) > 1 - EDGE
+        return min(params["alpha"], params["beta"]) < EDGE or super().on_edge(params, law)
 
 
 @dataclass(frozen=True)
@@ -205,12 +223,14 @@ class GJR(_Family):
 
     def persistence(self, params: Mapping[str, float], law: Law) -> float:
         """``alpha + beta + gamma k`` with ``k = E z^2 1{z > 0}``, 1/2 for a symmetric law."""
-        return params["alpha"] + params["beta"] + 0.5 * params["gamma"]
+        skewed = law.short == "skewt" and not law.free
+        k = upper_second_moment(law) if skewed else 0.5
+        return params["alpha"] + params["beta"] + k * params["gamma"]
 
     def on_edge(self, params: Mapping[str, float], law: Law) -> bool:
         """Whether a parameter lies on its bound."""
         floor = min(params["alpha"], params["beta"], params["alpha"] + params["gamma"])
-        return floor < EDGE or self.persistence(params, law) > 1 - EDGE
+        return floor < EDGE or super().on_edge(params, law)
 
 
 @dataclass(frozen=True)
@@ -245,13 +265,9 @@ class EGARCH(_Family):
             shocks, params["omega"], params["alpha"], params["gamma"], params["beta"], presample, hold
         )
 
-    def persistence(self, params: Mapping[str, float], law: Law) -> float:
-        """``beta``, the persistence of the log variance."""
+    def constraint(self, params: Mapping[str, float]) -> float:
+        """``|beta|``, the persistence of the log variance."""
         return abs(params["beta"])
-
-    def on_edge(self, params: Mapping[str, float], law: Law) -> bool:
-        """Whether a parameter lies on its bound."""
-        return self.persistence(params, law) > 1 - EDGE
 
     def rescaled(self, params: Mapping[str, float], factor: float) -> dict[str, float]:
         """Parameters for losses multiplied by `factor`."""

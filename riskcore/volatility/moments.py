@@ -97,7 +97,7 @@ class EWMA:
     ----------
     decay : float
         :math:`\lambda` in (0, 1); 0.94 is RiskMetrics' daily value. The start is the mean of the window's first 75
-        squared shocks.
+        squared shocks, or of all of them where those are zero.
     """
 
     decay: float = defaults.EWMA_DECAY
@@ -111,7 +111,7 @@ class EWMA:
         """Mean by least squares, the law's free parameters from the standardised losses."""
         mean_params = mean.estimate(losses)
         shocks = losses - mean.path(losses, mean_params)[:-1]
-        first = float(np.mean(shocks[:N_START] ** 2))
+        first = float(np.mean(shocks[:N_START] ** 2)) or float(np.mean(shocks**2))
         sigma = np.sqrt(ewma_variance(shocks, self.decay, first)[:-1])
         usable = law.is_sample or bool(np.all(sigma > 0))
         require(usable, "losses start with a run of equal values: the EWMA volatility is zero", FitError)

@@ -1,10 +1,11 @@
-"""The convergence policy of an estimation on one window, with `arch` as the optimiser."""
+"""The convergence policy of an estimation on one window: `arch` finds the optimum, our own likelihood polishes it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,12 +15,17 @@ from riskcore.distributions import Law
 from riskcore.errors import ConfigError, FitError, require
 from riskcore.volatility.adapter import arch_fit, arch_model, law_from_arch, law_to_arch
 from riskcore.volatility.base import VolatilityFit, log_likelihood
+from riskcore.volatility.coordinates import Coordinates
 from riskcore.volatility.means import Mean
 
 LIKELIHOOD_SLACK = 1e-6
 """Log-likelihood that an accepted fit may lie below the constant variance's."""
 PERSISTENCE_SLACK = 1e-8
 """An optimum on the bound of stationarity is the constrained maximum: accepted to rounding, status boundary."""
+STEP = 1e-5
+"""Step of the central differences, in the optimiser's coordinates, which are all of order one."""
+WORST = 1e6
+"""Cost of a point without a likelihood."""
 EMPTY_FIT_TEXT = "no acceptable optimum after {attempts} optimisations on {n} losses"
 
 
@@ -44,8 +50,8 @@ class Family(Protocol):
         """Variances of rows 0..n."""
         ...
 
-    def persistence(self, params: Mapping[str, float], law: Law) -> float:
-        """Stationary below one."""
+    def constraint(self, params: Mapping[str, float]) -> float:
+        """What the optimiser keeps at or below one."""
         ...
 
     def on_edge(self, params: Mapping[str, float], law: Law) -> bool:
@@ -64,6 +70,11 @@ class Family(Protocol):
         """Arch's values of the parameters."""
         ...
 
+    @property
+    def start(self) -> str:
+        """Name of the presample rule."""
+        ...
+
     def presample(self, shocks: FloatArray) -> float:
         """Presample variance by the start rule."""
         ...
@@ -71,42 +82,48 @@ class Family(Protocol):
 
 @dataclass(frozen=True)
 class Candidate:
-    """One optimum found, in units of the scaled losses."""
+    """One point of the likelihood, in units of the scaled losses; `code` is 0 where an optimiser converged."""
 
     mean_params: tuple[float, ...]
     params: Mapping[str, float]
     law: Law
     presample: float
     log_likelihood: float
-    code: int
-    result: Any = None
+    code: int = 0
 
 
 class Search:
-    """The convergence policy on one window: warm and cold, then other starts, then another optimiser."""
+    """The search on one window: warm and cold by `arch`, a grid of starts if need be, then a polish.
+
+    The polish (SLSQP on our own likelihood with central differences, under the same constraints) makes the result
+    independent of where the search came from, and follows the start rule where `arch` holds the presample fixed.
+    """
 
     def __init__(self, family: Family, losses: FloatArray, mean: Mean, law: Law, scale: float) -> None:
         self.family, self.losses, self.mean, self.law, self.scale = family, losses, mean, law, scale
         self.model = arch_model(-losses, mean, family.arch_volatility(), law)
         shocks = (losses - mean.path(losses, mean.estimate(losses))[:-1])[mean.hold :]
         self.presample = family.presample(shocks)
+        self.log_variance = family.short == "egarch"
+        self.coordinates = Coordinates(family.names, mean, law, log_variance=self.log_variance)
         self.attempts = 0
         self.retried = False
 
     def run(self, start: VolatilityFit | None) -> Candidate:
         """The best acceptable optimum; FitError if there is none."""
         starts = [self._warm(start)] if start is not None else []
-        found = [self._optimise(s) for s in (*starts, None)]
-        good = [c for c in found if c is not None and self._acceptable(c)]
-        if not good:
-            self.retried = True
-            for candidate in self._further(found):
-                if candidate is not None and self._acceptable(candidate):
-                    good.append(candidate)
-                    break
-        text = EMPTY_FIT_TEXT.format(attempts=self.attempts, n=self.losses.size)
-        require(bool(good), text, FitError)
-        return max(good, key=lambda c: c.log_likelihood)
+        found = [c for s in (*starts, None) if (c := self._optimise(s)) is not None]
+        good = [c for c in found if self._acceptable(c)]
+        # arch's EGARCH may stop far from the optimum with flag 0, so there a grid of starts always stands beside it.
+        points = [*(good or found), *([] if good and not self.log_variance else self._grid())]
+        best = max(points, key=lambda c: c.log_likelihood)
+        final = self._polish(best)
+        if not self._acceptable(final):
+            final = self._simplex(final)
+        self.retried = best not in good
+        ok = self._acceptable(final) and final.log_likelihood >= best.log_likelihood - LIKELIHOOD_SLACK
+        require(ok, EMPTY_FIT_TEXT.format(attempts=self.attempts, n=self.losses.size), FitError)
+        return final
 
     def status(self, found: Candidate) -> Status:
         """Boundary over retry over ok."""
@@ -115,16 +132,28 @@ class Search:
         return Status.retry if self.retried else Status.ok
 
     def standard_errors(self, found: Candidate) -> dict[str, float]:
-        """Robust (sandwich) errors of the parameters in the units of the losses; NaN where arch gives none."""
+        """Robust (sandwich) errors of the parameters in the units of the losses; NaN where the Hessian gives none."""
         names = [*self.mean.names, *self.family.names, *self.law.free]
-        if found.result is None:
-            return dict.fromkeys(names, float("nan"))
+        values = np.array(
+            [
+                *self.mean.mirrored(found.mean_params),
+                *self.family.to_arch(found.params),
+                *law_to_arch(self.law, found.law),
+            ]
+        )
         with np.errstate(all="ignore"):
-            errors = np.asarray(found.result.std_err, dtype=np.float64)
-        units = {"mu": self.scale, "const": self.scale}
-        if self.family.short != "egarch":
-            units["omega"] = self.scale**2
-        return {name: float(e) * units.get(name, 1.0) for name, e in zip(names, errors, strict=True)}
+            try:
+                covariance = self.model.compute_param_cov(values, backcast=found.presample, robust=True)
+            except np.linalg.LinAlgError:
+                return dict.fromkeys(names, math.nan)
+            jacobian = np.diag([self.scale if n in ("mu", "const") else 1.0 for n in names])
+            omega = names.index("omega")
+            if self.log_variance:
+                jacobian[omega, names.index("beta")] = -2.0 * math.log(self.scale)
+            else:
+                jacobian[omega, omega] = self.scale**2
+            errors = np.sqrt(np.diag(jacobian @ np.asarray(covariance, dtype=np.float64) @ jacobian.T))
+        return dict(zip(names, errors.tolist(), strict=True))
 
     def _warm(self, start: VolatilityFit) -> FloatArray:
         mean = self.mean.mirrored(self.mean.rescaled(start.mean_params, 1.0 / self.scale))
@@ -142,91 +171,128 @@ class Search:
             if start is None:
                 raise
             return None  # arch refuses a start outside its bounds
-        return self._candidate(np.asarray(result.params, dtype=np.float64), int(result.convergence_flag), result)
-
-    def _candidate(self, values: FloatArray, code: int, result: Any = None) -> Candidate | None:
-        if not np.all(np.isfinite(values)):
-            return None
+        values = np.asarray(result.params, dtype=np.float64)
         n_mean, n_vol = len(self.mean.names), len(self.family.names)
-        mean_params = self.mean.mirrored(tuple(float(v) for v in values[:n_mean]))
+        mean_params = self.mean.mirrored(tuple(values[:n_mean].tolist()))
         params = self.family.from_arch(values[n_mean : n_mean + n_vol].tolist())
         try:
             law = law_from_arch(self.law, values[n_mean + n_vol :].tolist())
         except ConfigError:
             return None  # the optimiser stopped on an open bound of the law, e.g. a skewness of one
-        return Candidate(
-            mean_params, params, law, self.presample, self._likelihood(mean_params, params, law), code, result
-        )
+        return self._candidate(mean_params, params, law, int(result.convergence_flag))
 
-    def _likelihood(self, mean_params: tuple[float, ...], params: Mapping[str, float], law: Law) -> float:
+    def _candidate(
+        self, mean_params: tuple[float, ...], params: Mapping[str, float], law: Law, code: int = 0
+    ) -> Candidate:
+        """The point with its likelihood, minus infinity where it has none."""
         hold = self.mean.hold
         shocks = self.losses - self.mean.path(self.losses, mean_params)[:-1]
+        moving = self.family.start == "sample-variance"
+        presample = self.family.presample(shocks[hold:]) if moving else self.presample
+        likelihood = -math.inf
         with np.errstate(all="ignore"):
-            variance = self.family.variance(shocks, params, self.presample, hold)[hold:-1]
-            if not np.all(variance > 0) or not np.all(np.isfinite(variance)):
-                return -math.inf
-            return log_likelihood(shocks[hold:], np.sqrt(variance), law)
+            variance = self.family.variance(shocks, params, presample, hold)[hold:-1]
+            if variance.min() > 0 and math.isfinite(float(variance.max())):
+                likelihood = log_likelihood(shocks[hold:], np.sqrt(variance), law)
+        return Candidate(
+            mean_params, params, law, presample, likelihood if math.isfinite(likelihood) else -math.inf, code
+        )
 
     def _acceptable(self, found: Candidate) -> bool:
         if found.code != 0 or not math.isfinite(found.log_likelihood):
             return False
-        if not self.family.persistence(found.params, found.law) <= 1 + PERSISTENCE_SLACK:
+        if not self.family.constraint(found.params) <= 1 + PERSISTENCE_SLACK:
             return False
         shocks = (self.losses - self.mean.path(self.losses, found.mean_params)[:-1])[self.mean.hold :]
         sigma = np.full(shocks.size, math.sqrt(float(np.mean(shocks**2))))
         return found.log_likelihood >= log_likelihood(shocks, sigma, found.law) - LIKELIHOOD_SLACK
 
-    def _further(self, found: Sequence[Candidate | None]) -> Iterator[Candidate | None]:
-        for alpha, persistence in ((0.03, 0.99), (0.15, 0.85)):
-            yield self._optimise(self._guess(alpha, persistence))
-        usable = [c for c in found if c is not None and math.isfinite(c.log_likelihood)]
-        if usable:
-            yield self._simplex(max(usable, key=lambda c: c.log_likelihood))
+    def _grid(self) -> list[Candidate]:
+        """Points with the sample's variance as their level, over alpha, gamma and persistence."""
+        mean_params = self.mean.estimate(self.losses)
+        law = self.coordinates.start_law()
+        gammas = (-0.5, 0.0, 0.5, 1.0) if "gamma" in self.family.names else (0.0,)
+        shapes = product((0.02, 0.06, 0.12, 0.2), gammas, (0.8, 0.93, 0.98, 0.995))
+        guesses = (self._guess(alpha, gamma * alpha, persistence) for alpha, gamma, persistence in shapes)
+        return [self._candidate(mean_params, guess, law, 9) for guess in guesses]
 
-    def _guess(self, alpha: float, persistence: float) -> FloatArray:
-        mean = [
-            0.0 if n == "phi" else -m for n, m in zip(self.mean.names, self.mean.estimate(self.losses), strict=True)
-        ]
-        if self.family.short == "egarch":
-            params = [0.0, alpha * 2, 0.0, persistence]
-        else:
-            params = [1.0 - persistence, alpha, 0.0, persistence - alpha]
-            params = [
-                p for p, n in zip(params, ("omega", "alpha", "gamma", "beta"), strict=True) if n in self.family.names
-            ]
-        values = {"nu": 8.0, "skew": 0.0, "shape": 1.5}
-        return np.array([*mean, *params, *(values[n] for n in self.law.free)])
+    def _guess(self, alpha: float, gamma: float, persistence: float) -> dict[str, float]:
+        if self.log_variance:
+            level = math.log(self.presample) if self.family.start == "sample-variance" else 0.0
+            return {
+                "omega": (1.0 - persistence) * level,
+                "alpha": 2.0 * alpha,
+                "gamma": gamma,
+                "beta": persistence,
+            }
+        guess = {
+            "omega": 1.0 - persistence,
+            "alpha": alpha,
+            "gamma": gamma,
+            "beta": max(persistence - alpha - 0.5 * gamma, 0.0),
+        }
+        return {name: guess[name] for name in self.family.names}
 
-    def _simplex(self, best: Candidate) -> Candidate | None:
-        """Nelder-Mead on our own likelihood from the best point so far: needs no derivative and no feasible start."""
+    def _polish(self, best: Candidate) -> Candidate:
+        """The optimum next to `best` on our own likelihood, or `best` where nothing is gained."""
         from scipy.optimize import minimize
 
         self.attempts += 1
-        n_mean, n_vol = len(self.mean.names), len(self.family.names)
-        start = np.array(best.result.params, dtype=np.float64)
-        low, high = self._limits(start.size, n_mean, n_vol)
+        coordinates = self.coordinates
+        low, high = coordinates.bounds()
+        start = np.clip(coordinates.pack(best.mean_params, best.params, best.law), low, high)
+        unit = 1.0 if self.log_variance else float(self.losses.size)
+        method: Any = "L-BFGS-B" if self.log_variance else "SLSQP"
+        options: Any = {"maxiter": 60, "ftol": 1e-13} if self.log_variance else {"maxiter": 200, "ftol": 1e-15}
 
-        def cost(values: FloatArray) -> float:
-            inside = bool(np.all(values >= low) and np.all(values <= high))
-            candidate = self._candidate(values, 0) if inside else None
-            if candidate is None or not self.family.persistence(candidate.params, candidate.law) < 1 - 1e-8:
-                return 1e12
-            if self.family.short == "gjr" and candidate.params["alpha"] + candidate.params["gamma"] < 0:
-                return 1e12
-            return -candidate.log_likelihood if math.isfinite(candidate.log_likelihood) else 1e12
+        def cost(x: FloatArray) -> float:
+            return min(-self._candidate(*coordinates.unpack(x)).log_likelihood / unit, WORST)
 
-        start = np.clip(start, low, high)
+        def slope(x: FloatArray) -> FloatArray:
+            return gradient(cost, np.clip(x, low, high), low, high)
+
+        box = list(zip(low.tolist(), high.tolist(), strict=True))
+        linear = coordinates.constraints()
+        result = minimize(cost, start, jac=slope, method=method, bounds=box, constraints=linear, options=options)
+        polished = self._candidate(*coordinates.unpack(np.clip(result.x, low, high)))
+        feasible = self.family.constraint(polished.params) <= 1 + PERSISTENCE_SLACK
+        if not feasible or not polished.log_likelihood > best.log_likelihood:
+            return best
+        # A line search that ends in rounding (SLSQP's 8, L-BFGS-B's 2) has nothing left to gain.
+        converged = best.code == 0 or result.status == 0 or result.status == (2 if self.log_variance else 8)
+        return polished if converged else replace(polished, code=int(result.status))
+
+    def _simplex(self, best: Candidate) -> Candidate:
+        """Nelder-Mead on our own likelihood: the other optimiser, which needs no derivative."""
+        from scipy.optimize import minimize
+
+        self.attempts += 1
+        coordinates = self.coordinates
+        low, high = coordinates.bounds()
+
+        def cost(x: FloatArray) -> float:
+            if not (np.all(x >= low) and np.all(x <= high)) or coordinates.violated(x):
+                return WORST
+            return min(-self._candidate(*coordinates.unpack(x)).log_likelihood, WORST)
+
+        start = np.clip(coordinates.pack(best.mean_params, best.params, best.law), low, high)
         result = minimize(
             cost, start, method="Nelder-Mead", options={"maxiter": 4000, "maxfev": 4000, "xatol": 1e-7, "fatol": 1e-8}
         )
-        return self._candidate(result.x, 0 if result.success and result.fun < 1e11 else 9)
+        return self._candidate(*coordinates.unpack(result.x), 0 if result.success and result.fun < WORST else 9)
 
-    def _limits(self, size: int, n_mean: int, n_vol: int) -> tuple[FloatArray, FloatArray]:
-        low, high = np.full(size, -np.inf), np.full(size, np.inf)
-        if self.family.short != "egarch":
-            low[n_mean : n_mean + n_vol] = [-2.0 if n == "gamma" else 0.0 for n in self.family.names]
-            high[n_mean : n_mean + n_vol] = 2.0
-        bounds = {"nu": (2.05, 500.0), "skew": (-0.999, 0.999), "shape": (0.5, 100.0)}
-        for i, name in enumerate(self.law.free):
-            low[n_mean + n_vol + i], high[n_mean + n_vol + i] = bounds[name]
-        return low, high
+
+def gradient(cost: Callable[[FloatArray], float], x: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Central differences; one-sided of second order next to a bound, so that no point outside is asked for."""
+    out = np.empty(x.size)
+    centre: float | None = None
+    for i in range(x.size):
+        step = np.zeros(x.size)
+        step[i] = STEP
+        if x[i] - STEP >= low[i] and x[i] + STEP <= high[i]:
+            out[i] = (cost(x + step) - cost(x - step)) / (2.0 * STEP)
+            continue
+        centre = cost(x) if centre is None else centre
+        side = 1.0 if x[i] + 2.0 * STEP <= high[i] else -1.0
+        out[i] = side * (4.0 * cost(x + side * step) - cost(x + 2.0 * side * step) - 3.0 * centre) / (2.0 * STEP)
+    return out

@@ -67,11 +67,36 @@ def test_level_search_meets_its_share(losses):
     gain, loss = np.maximum(-losses[:-1], 0), np.maximum(losses[:-1], 0)
     design = np.column_stack([np.ones(799), losses[:-1], gain**2, loss**2])
     for level in (0.95, 0.975, 0.99):
-        tau = level_for_share(losses[1:], design, 1 - level)
+        tau, coefficients = level_for_share(losses[1:], design, 1 - level)
+        np.testing.assert_allclose(coefficients, expectile_regression(losses[1:], design, tau).coefficients, rtol=1e-9)
         share = expectile_regression(losses[1:], design, tau).exceedance_share
         smaller = expectile_regression(losses[1:], design, 1 - (1 - tau) * 1.001).exceedance_share
         assert share <= 1 - level + 1e-12
         assert smaller > 1 - level  # the smallest level that meets the share
+
+
+def test_full_steps_cycle_far_in_the_tail_and_halved_ones_do_not():
+    """The sample of a cycle: many tries of small windows, each at the minimum (gradient zero)."""
+    rng = np.random.default_rng(12)
+    for _ in range(200):
+        losses = rng.standard_t(3, 120)
+        design = np.column_stack(
+            [np.ones(119), losses[:-1], np.minimum(losses[:-1], 0) ** 2, np.maximum(losses[:-1], 0) ** 2]
+        )
+        fit = expectile_regression(losses[1:], design, 0.9999)
+        residual = losses[1:] - design @ fit.coefficients
+        weight = np.where(residual > 0, 0.9999, 0.0001)
+        slope = np.abs(design.T @ (weight * residual))
+        rounding = np.abs(design).T @ (weight * (np.abs(losses[1:]) + np.abs(design) @ np.abs(fit.coefficients)))
+        assert (slope <= 1e-12 * rounding).all()
+
+
+def test_a_window_too_short_for_a_level_gives_nan_for_that_target_only(losses):
+    targets = [Target("var", 0.99), Target("es", 0.99), Target("expectile", 0.99)]
+    fitted = CARE("linear").fit(losses[:100], targets)
+    values = fitted.predict(losses[:110], targets, 10)
+    assert np.isnan(values[:, :2]).all()
+    assert np.isfinite(values[:, 2]).all()
 
 
 def test_es_identity_on_a_constant_design(losses):

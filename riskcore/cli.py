@@ -1,0 +1,237 @@
+"""The command ``riskcore``. Heavy imports stay inside the commands, so that help answers at once."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from riskcore import __version__, defaults
+from riskcore.errors import RiskcoreError
+
+if TYPE_CHECKING:
+    from riskcore.runs import Run
+
+BAD_INPUT = 2
+DEGRADED = 3
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Stopped(KeyboardInterrupt):
+    """A signal to stop, with its number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class _Group(click.Group):
+    """Turns errors that are raised on purpose into one message and an exit code; a traceback means a fault of ours."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RiskcoreError as error:
+            click.echo(f"riskcore: {error}", err=True)
+            ctx.exit(BAD_INPUT)
+        except MemoryError:
+            click.echo("riskcore: out of memory; choose a smaller window, fewer models or fewer jobs", err=True)
+            ctx.exit(BAD_INPUT)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="riskcore")
+def main() -> None:
+    """Forecast, backtest and compare expectile VaR, VaR and Expected Shortfall.
+
+    Exit codes: 0 good, 2 bad input or settings, 3 degraded run (over 5 % of the rows are implausible or worse, or a
+    unit is missing), 130 and 143 interrupted.
+    """
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--out", required=True, metavar="DIR", help="Folder of the run; new, or one to be resumed.")
+@click.option("--config", metavar="TOML", help="Settings; the command line goes first.")
+@click.option("--models", metavar="A,B", help=f"Names, see 'riskcore models'.  [{','.join(defaults.MODELS)}]")
+@click.option("--targets", metavar="T,T", help=f"measure:level.  [{','.join(defaults.TARGETS)}]")
+@click.option("--window", type=int, metavar="N", help=f"Losses in a fit.  [{defaults.WINDOW}]")
+@click.option("--refit-every", type=int, metavar="N", help=f"Days between estimations.  [{defaults.REFIT_EVERY}]")
+@click.option("--expanding/--moving", default=None, help="Train on all losses so far, or on the window.  [moving]")
+@click.option("--from", "from_", metavar="DATE", help="First day to forecast; earlier losses are still used.")
+@click.option("--to", metavar="DATE", help="Last day to forecast.")
+@click.option("--jobs", type=int, metavar="N", help="Processes; the results do not depend on it.  [all processors]")
+@click.option("--kind", metavar="KIND", help=f"Kind of return: log or simple.  [{defaults.RETURN_KIND}]")
+@click.option("--date-format", metavar="FORMAT", help="How dates are written, e.g. %d/%m/%Y, where it is in doubt.")
+@click.option("--layout", metavar="LAYOUT", help="wide (a column per asset) or long, where it is in doubt.")
+@click.option("--decimal", metavar="SIGN", help="Decimal sign, '.' or ',', where it is in doubt.")
+@click.option("--columns", metavar="A,B", help="Columns to read; by default all.")
+@click.option("--sheet", metavar="NAME", help="Sheet of a workbook that has several.")
+@click.option("--no-report", is_flag=True, help="Write no report.html.")
+@click.option("--quiet", is_flag=True, help="No progress and no summary.")
+def backtest(
+    files: tuple[str, ...], out: str, config: str | None, no_report: bool, quiet: bool, from_: str | None, **given: Any
+) -> None:
+    """Forecast and judge the assets in FILE...
+
+    Every asset is forecast with every model, day by day, from earlier losses only. FILE is a CSV, TSV,
+    XLSX or Parquet file of prices. A killed run is resumed by the same command.
+    """
+    from riskcore.runs.config import read_config, settings
+
+    chosen = settings({**given, "from": from_}, read_config(config) if config else {})
+
+    from riskcore.ingest import load_files
+    from riskcore.returns import to_losses
+    from riskcore.runs import RunInterrupted, run_backtest
+    from riskcore.runs.progress import Bar
+
+    loaded = load_files(list(files), **chosen.ingest)
+    for finding in loaded.findings:
+        if not quiet:
+            click.echo(f"note: {finding}", err=True)
+    losses = to_losses(loaded.prices, kind=chosen.kind)
+    bar = None if quiet else Bar(sys.stderr)
+    restore = _listen()
+    try:
+        run = run_backtest(
+            losses,
+            chosen.models,
+            chosen.targets,
+            chosen.plan,
+            out,
+            jobs=chosen.jobs or _processors(),
+            progress=bar,
+            from_date=chosen.from_date,
+            to_date=chosen.to_date,
+            inputs=files,
+            findings=loaded.findings,
+            notes={"kind": chosen.kind, **chosen.ingest},
+            report=None if no_report else _html_report(),
+        )
+    except KeyboardInterrupt as stop:
+        _say_stopped(stop, RunInterrupted)
+    finally:
+        restore()
+        if bar is not None:
+            bar.close()
+    _finish(run, quiet)
+
+
+def _html_report() -> Callable[..., str]:
+    from riskcore import report as rooms
+
+    return rooms.html_report
+
+
+def _finish(run: Run, quiet: bool) -> None:
+    if not quiet:
+        from riskcore.runs.summary import summary
+
+        click.echo(summary(run))
+    if run.degraded:
+        if quiet:
+            click.echo(f"riskcore: the run in {run.path} is degraded; its manifest says why", err=True)
+        click.get_current_context().exit(DEGRADED)
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _listen() -> Callable[[], None]:
+    """Make SIGINT and SIGTERM stop the run in order, a second one at once; returns what undoes it."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in _SIGNALS:
+            signal.signal(each, lambda again, _: os._exit(128 + again))
+        raise _Stopped(number)
+
+    try:
+        before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    except ValueError:  # not the main thread: whoever called us listens
+        return lambda: None
+
+    def restore() -> None:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+    return restore
+
+
+def _say_stopped(stop: KeyboardInterrupt, kind: type[KeyboardInterrupt]) -> None:
+    cause = stop.__cause__ if isinstance(stop, kind) else stop
+    number = cause.number if isinstance(cause, _Stopped) else signal.SIGINT
+    done = f"{stop}, resume with" if isinstance(stop, kind) else "nothing done yet, start again with"
+    click.echo(f"\nriskcore: stopped; {done}: {shlex.join(['riskcore', *sys.argv[1:]])}", err=True)
+    click.get_current_context().exit(128 + number)
+
+
+@main.command()
+@click.argument("directory", metavar="DIR")
+@click.option("--quiet", is_flag=True, help="No summary.")
+def report(directory: str, quiet: bool) -> None:
+    """Rebuild the tables and the report of the run in DIR.
+
+    scores.csv, backtests.csv and report.html are made afresh from the forecast files.
+    """
+    from riskcore.runs import rebuild_run
+
+    _finish(rebuild_run(directory, report=_html_report()), quiet)
+
+
+@main.command()
+@click.argument("directory", metavar="DIR")
+def verify(directory: str) -> None:
+    """Recompute the checksums of the run in DIR.
+
+    Lists the files that are missing, changed or unknown; exit code 3 if there are any.
+    """
+    from riskcore.runs import open_run, verify_run
+
+    found = verify_run(directory)
+    for line in found:
+        click.echo(line)
+    if found:
+        click.get_current_context().exit(DEGRADED)
+    n_files = len(open_run(directory).manifest["units"])
+    click.echo(f"{directory}: {n_files} forecast files and all outputs are as they were written")
+
+
+@main.command()
+def models() -> None:
+    """List the models by short name."""
+    from riskcore.runs.catalogue import model_rows
+    from riskcore.runs.summary import text_table
+
+    click.echo(text_table(["name", "what it is"], model_rows()))
+    click.echo("\nMore by [model.<name>] tables in a TOML file; see the user guide.")
+
+
+@main.command()
+def backtests() -> None:
+    """List the backtests, what they need and test."""
+    from riskcore.runs.catalogue import backtest_rows
+    from riskcore.runs.summary import text_table
+
+    click.echo(text_table(["name", "needs", "null hypothesis"], backtest_rows(), left=3))
+
+
+@main.command()
+def warmup() -> None:
+    """Compile the numerical kernels once.
+
+    The first run then does not wait for it.
+    """
+    from riskcore.runs.catalogue import compile_kernels
+
+    click.echo(f"kernels compiled in {compile_kernels():.1f} s")

@@ -1,0 +1,155 @@
+"""The exponential moving average: one gain, one documented start, NaN keeps the state."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, overload
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from riskcore._types import FloatArray
+from riskcore.errors import DataError, require
+from riskcore.kernels.ema import ema_rows
+
+Start = Literal["first", "mean"]
+
+
+def ema_gain(*, span: float | None = None, halflife: float | None = None, decay: float | None = None) -> float:
+    r"""Gain of an exponential moving average, the weight of the newest value.
+
+    .. math:: g = 2/(span + 1) = 1 - 2^{-1/halflife} = 1 - decay
+
+    Parameters
+    ----------
+    span, halflife, decay : float, optional
+        Exactly one: `span` >= 1, `halflife` > 0 in observations, `decay` in [0, 1). Typical values: span 20,
+        halflife 21, decay 0.94.
+
+    Returns
+    -------
+    float
+        In (0, 1].
+
+    Raises
+    ------
+    ConfigError
+        If not exactly one is given, or it lies outside its range.
+
+    Examples
+    --------
+    >>> ema_gain(span=3)
+    0.5
+    >>> ema_gain(halflife=1)
+    0.5
+    """
+    given = {k: v for k, v in (("span", span), ("halflife", halflife), ("decay", decay)) if v is not None}
+    require(len(given) == 1, f"exactly one of span, halflife, decay must be given, got {given or 'none'}")
+    if span is not None:
+        require(math.isfinite(span) and span >= 1, f"span must be at least 1, got {span!r}; typical values: 10, 20, 60")
+        return 2.0 / (span + 1.0)
+    if halflife is not None:
+        ok = math.isfinite(halflife) and halflife > 0
+        require(ok, f"halflife must be above 0, got {halflife!r}; typical values: 11, 21, 63")
+        return -math.expm1(-math.log(2.0) / halflife)
+    assert decay is not None
+    require(0 <= decay < 1, f"decay must lie in [0, 1), got {decay!r}; typical values: 0.94, 0.97")
+    return 1.0 - decay
+
+
+@overload
+def ema(
+    x: pd.Series,
+    *,
+    span: float | None = ...,
+    halflife: float | None = ...,
+    decay: float | None = ...,
+    start: Start = ...,
+    bias_corrected: bool = ...,
+) -> pd.Series: ...
+@overload
+def ema(
+    x: pd.DataFrame,
+    *,
+    span: float | None = ...,
+    halflife: float | None = ...,
+    decay: float | None = ...,
+    start: Start = ...,
+    bias_corrected: bool = ...,
+) -> pd.DataFrame: ...
+@overload
+def ema(
+    x: npt.ArrayLike,
+    *,
+    span: float | None = ...,
+    halflife: float | None = ...,
+    decay: float | None = ...,
+    start: Start = ...,
+    bias_corrected: bool = ...,
+) -> FloatArray: ...
+def ema(
+    x: pd.Series | pd.DataFrame | npt.ArrayLike,
+    *,
+    span: float | None = None,
+    halflife: float | None = None,
+    decay: float | None = None,
+    start: Start = "first",
+    bias_corrected: bool = False,
+) -> pd.Series | pd.DataFrame | FloatArray:
+    r"""Exponential moving average; the value at t uses data up to t, so a signal for t + 1 is shifted by one.
+
+    .. math:: m_t = m_{t-1} + g\,(x_t - m_{t-1})
+
+    The mean lag is (1 - g)/g observations, the variance of white noise shrinks to g/(2 - g). Bias-corrected means
+    normalised weights, :math:`m_t = \sum_j (1-g)^j x_{t-j} / \sum_j (1-g)^j`: no value at the start counts more than
+    its age allows.
+
+    Parameters
+    ----------
+    x : Series, DataFrame or array of one or two dimensions
+        Finite values or NaN, time downwards.
+    span, halflife, decay : float, optional
+        Exactly one of them, see `ema_gain`.
+    start : {"first", "mean"}
+        The state begins at the first value, or at the mean of the first `span` values (rounded up; NaN before).
+    bias_corrected : bool
+        Normalise the weights instead; goes with ``start="first"`` only.
+
+    Returns
+    -------
+    Series, DataFrame or array
+        As `x`. A NaN in `x` leaves the state as it was and shows it: the next value gets the weight it would have had
+        without the gap. That is ``ewm(ignore_na=True)`` in pandas; its default ages the state over the gap. NaN before
+        the first value.
+
+    Raises
+    ------
+    ConfigError
+        If not exactly one gain is given, one is out of range, or the start is unknown.
+    DataError
+        If `x` has an infinite value or more than two dimensions.
+
+    Examples
+    --------
+    >>> ema([1.0, 2.0, float("nan"), 4.0], span=3)
+    array([1.  , 1.5 , 1.5 , 2.75])
+    >>> ema([1.0, 2.0, 6.0, 4.0], span=3, start="mean").tolist()
+    [nan, nan, 3.0, 3.5]
+    """
+    gain = ema_gain(span=span, halflife=halflife, decay=decay)
+    require(start in ("first", "mean"), f"start must be 'first' or 'mean', got {start!r}")
+    require(start == "first" or not bias_corrected, "bias_corrected must be False with start='mean', got True")
+    values = np.asarray(x, dtype=np.float64)
+    require(values.ndim in (1, 2), f"x must have one or two dimensions, got {values.ndim}", DataError)
+    require(not bool(np.isinf(values).any()), "x must be finite or NaN, got an infinite value", DataError)
+    # A span of 2.9999999999 that was meant as 3 must not need a fourth value.
+    first = 1 if start == "first" else max(1, math.ceil(round(2.0 / gain - 1.0, 9)))
+    rows = np.ascontiguousarray(np.atleast_2d(values.T))
+    out = ema_rows(rows, gain, first, bias_corrected)
+    smooth: FloatArray = out[0] if values.ndim == 1 else np.ascontiguousarray(out.T)
+    if isinstance(x, pd.Series):
+        return pd.Series(smooth, index=x.index, name=x.name)
+    if isinstance(x, pd.DataFrame):
+        return pd.DataFrame(smooth, index=x.index, columns=x.columns)
+    return smooth

@@ -1,0 +1,277 @@
+"""Figures of judgements: PIT histogram, scores against the best, and p-values by model and test."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from riskcore.errors import require
+from riskcore.forecasts import Forecasts
+from riskcore.plots import style
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+DIFFERENCE_SCORES = ("fz0", "log")
+"""Scores whose ratio means nothing, as they change by a constant with the unit of the losses."""
+
+
+def pit_histogram(
+    forecasts: Forecasts, asset: str | None = None, model: str | None = None, *, bins: int = 20
+) -> go.Figure:
+    """Histogram of the probability integral transform with the 95 % band of a uniform law, bin by bin.
+
+    Parameters
+    ----------
+    forecasts : Forecasts
+        The table of forecasts.
+    asset, model : str, optional
+        Names in the table; needed where it has several.
+    bins : int
+        Number of bins, at least 2.
+
+    Returns
+    -------
+    plotly Figure
+        One that says why, where the model has no law. Of 20 bins one lies outside the band by chance.
+
+    Raises
+    ------
+    ConfigError
+        If asset or model is not named among several, or is unknown, or `bins` is below 2.
+
+    References
+    ----------
+    Diebold, Gunther, Tay (1998), International Economic Review 39(4).
+
+    Examples
+    --------
+    >>> pit_histogram(forecasts, "S&P 500", "garch-t")  # doctest: +SKIP
+    """
+    import plotly.graph_objects as go
+    from scipy.special import bdtr
+
+    require(bins >= 2, f"bins must be at least 2, got {bins!r}; typical values: 10, 20")
+    asset, model = style.pick(forecasts, asset, model)
+    title = f"{style.safe(asset)} · {style.safe(model)}"
+    rows = forecasts.judged(asset, model)
+    pit = rows["pit"].to_numpy(dtype=np.float64) if "pit" in rows else np.empty(0)
+    pit = pit[np.isfinite(pit)]
+    if pit.size == 0:
+        return style.empty(title, f"{style.safe(model)} has no law of the loss, so no PIT")
+    counts, edges = np.histogram(pit, bins=bins, range=(0.0, 1.0))
+    cdf = bdtr(np.arange(pit.size + 1), pit.size, 1.0 / bins)
+    low, high = (int(np.searchsorted(cdf, q)) for q in (0.025, 0.975))
+    outside = (counts < low) | (counts > high)
+    figure = go.Figure()
+    colours, shapes = np.where(outside, style.BAR_OUT, style.BAR), np.where(outside, "/", "")
+    hatch = {"size": 6, "fillmode": "overlay", "fgcolor": style.PAPER}
+    hover = "PIT %{customdata[0]:.2f} to %{customdata[1]:.2f}: %{y} days<extra></extra>"
+    figure.add_bar(
+        x=(edges[:-1] + edges[1:]) / 2, y=counts, width=np.diff(edges) * 0.94, hovertemplate=hover,
+        customdata=np.column_stack([edges[:-1], edges[1:]]),
+        marker={"color": colours, "line": {"width": 0}, "pattern": {**hatch, "shape": shapes}},
+    )  # fmt: skip
+    figure.add_hrect(y0=low, y1=high, fillcolor=style.BAND, opacity=0.55, line_width=0, layer="below")
+    figure.add_hline(y=pit.size / bins, line={"color": style.MUTED, "width": 1, "dash": "dash"})
+    figure.update_xaxes(title_text="PIT: 1 is a loss beyond all forecast", range=[0, 1], tickformat=".1f")
+    figure.update_yaxes(title_text="days", rangemode="tozero")
+    text = f"{pit.size:,} days; band: 95 % of each bin under a right forecast; hatched: outside"
+    return style.finish(figure, title=title, subtitle=text, height=320, legend=False, hovermode="closest")
+
+
+def score_bars(score_table: pd.DataFrame, *, asset: str | None = None) -> go.Figure:
+    """Mean scores against the best model, one panel per score and target; shorter is better.
+
+    Parameters
+    ----------
+    score_table : DataFrame
+        As `riskcore.score_table` returns it.
+    asset : str, optional
+        A name in the table; needed where it has several.
+
+    Returns
+    -------
+    plotly Figure
+        Excess over the best in percent; for FZ0 and log scores, whose ratio means nothing, the difference.
+        "days differ": the means are over different days and do not compare.
+
+    Raises
+    ------
+    ConfigError
+        If the asset is not named among several, or is unknown.
+
+    Examples
+    --------
+    >>> score_bars(rc.score_table(forecasts), asset="S&P 500")  # doctest: +SKIP
+    """
+    from plotly.subplots import make_subplots
+
+    asset = _asset(score_table, asset)
+    rows = score_table[score_table["asset"] == asset]
+    panels = [(key, part) for key, part in rows.groupby(["measure", "level", "score"], sort=False, dropna=False)]
+    panels = [(key, part) for key, part in panels if bool(part["mean"].notna().any())]
+    if not panels:
+        return style.empty(style.safe(asset), "no scores")
+    sizes = [len(part) for _, part in panels]
+    height = 130 + sum(46 + 24 * n for n in sizes)
+    figure = make_subplots(
+        rows=len(panels), cols=1, row_heights=sizes, vertical_spacing=min(46 / height, 0.9 / len(panels)),
+        subplot_titles=[_panel_title(key, part) for key, part in panels],
+    )  # fmt: skip
+    for i, (_, part) in enumerate(panels, start=1):
+        _add_bars(figure, part, row=i)
+    figure.update_annotations(x=0, xanchor="left", font={"size": 13})
+    title = f"{style.safe(asset)}: scores against the best"
+    subtitle = "mean scores, lower is better; 0 is the best model"
+    margin = {"t": 104}
+    return style.finish(
+        figure, title=title, subtitle=subtitle, height=height, legend=False, hovermode="closest", margin=margin
+    )
+
+
+def excess_over_best(means: pd.Series, score: str) -> pd.Series:
+    """Mean scores against the lowest: in shares of it, or the difference for FZ0 and log scores.
+
+    >>> excess_over_best(pd.Series([2.0, 3.0]), "quantile").tolist()
+    [0.0, 0.5]
+    """
+    best = float(means.min())
+    excess: pd.Series = means / best - 1.0 if _is_relative(score) and best > 0 else means - best
+    return excess
+
+
+def excess_text(excess: float, score: str) -> str:
+    """An excess of `excess_over_best` as text, empty for NaN.
+
+    >>> [excess_text(x, "quantile") for x in (0.0, 0.031)], excess_text(0.02, "fz0")
+    (['best', '+3.1 %'], '+0.0200')
+    """
+    if not math.isfinite(excess):
+        return ""
+    return "best" if excess == 0 else f"+{100 * excess:.1f} %" if _is_relative(score) else f"+{excess:.4f}"
+
+
+def p_value_heatmap(backtest_table: pd.DataFrame, *, asset: str | None = None) -> go.Figure:
+    """P-values by test and model; each cell shows p and, where the test counts them, hits / expected hits.
+
+    Parameters
+    ----------
+    backtest_table : DataFrame
+        As `riskcore.backtest_table` returns it.
+    asset : str, optional
+        A name in the table; needed where it has several.
+
+    Returns
+    -------
+    plotly Figure
+        Cells without a p-value are grey and say the reason when pointed at.
+
+    Raises
+    ------
+    ConfigError
+        If the asset is not named among several, or is unknown.
+
+    Examples
+    --------
+    >>> p_value_heatmap(rc.backtest_table(forecasts), asset="S&P 500")  # doctest: +SKIP
+    """
+    import plotly.graph_objects as go
+
+    asset = _asset(backtest_table, asset)
+    rows = backtest_table[backtest_table["asset"] == asset]
+    if rows.empty:
+        return style.empty(style.safe(asset), "no tests")
+    rows = rows.assign(
+        row=[f"{style.safe(t)}<br>{style.target_text(m, x)}" for t, m, x in rows[["test", "measure", "level"]].values],
+        column=rows["model"].map(style.safe),
+    )
+    tests, models = list(dict.fromkeys(rows["row"]))[::-1], list(dict.fromkeys(rows["column"]))
+    shape = (len(tests), len(models))
+    p, text, hover = np.full(shape, np.nan), np.full(shape, "", object), np.full(shape, "", object)
+    for record in rows.to_dict("records"):
+        cell = tests.index(record["row"]), models.index(record["column"])
+        p[cell], text[cell], hover[cell] = record["p_value"], _cell_text(record), _cell_hover(record)
+    figure = go.Figure()
+    shade = np.where(np.isnan(p), -1.0, np.searchsorted(style.P_LIMITS, np.nan_to_num(p), side="right"))
+    colours = (style.NO_VALUE, *style.P_COLOURS)
+    scale = [[(i + j) / len(colours), c] for i, c in enumerate(colours) for j in (0, 1)]
+    figure.add_heatmap(
+        z=shade, x=models, y=tests, text=text, texttemplate="%{text}", customdata=hover, zmin=-1.5, zmax=3.5,
+        colorscale=scale, showscale=False, xgap=2, ygap=2, hovertemplate="%{customdata}<extra></extra>",
+        textfont={"size": 11},
+    )  # fmt: skip
+    labels = {"tickvals": models, "ticktext": [style.short(m) for m in dict.fromkeys(rows["model"])]}
+    figure.update_xaxes(type="category", side="top", showgrid=False, ticks="", **labels)
+    figure.update_yaxes(type="category", showgrid=False, ticks="", tickfont={"size": 11})
+    subtitle = "p-value, hits / expected; stronger colour: p below 0.10, 0.05, 0.01; grey: none"
+    title = f"{style.safe(asset)}: p-values"
+    size = 150 + 38 * len(tests)
+    margin = {"t": 104}
+    return style.finish(
+        figure, title=title, subtitle=subtitle, height=size, legend=False, hovermode="closest", margin=margin
+    )
+
+
+def _asset(table: pd.DataFrame, asset: str | None) -> str:
+    known = list(dict.fromkeys(table["asset"]))
+    if asset is None and len(known) == 1:
+        asset = known[0]
+    require(asset in known, f"asset must be one of {known}, got {asset!r}")
+    return str(asset)
+
+
+def _is_relative(score: str) -> bool:
+    return not any(word in score.lower() for word in DIFFERENCE_SCORES)
+
+
+def _panel_title(key: Any, part: pd.DataFrame) -> str:
+    measure, level, score = key
+    title = f"<b>{style.safe(score)}</b> · {style.target_text(measure, level)}"
+    if not _is_relative(score):
+        title += " (difference)"
+    return title + (" · days differ" if part.loc[part["mean"].notna(), "n_obs"].nunique() > 1 else "")
+
+
+def _add_bars(figure: go.Figure, part: pd.DataFrame, *, row: int) -> None:
+    part = part.iloc[::-1]
+    score = str(part["score"].iloc[0])
+    excess = excess_over_best(part["mean"], score)
+    figure.add_bar(
+        x=excess.fillna(0.0), y=[style.safe(m) for m in part["model"]], orientation="h", textposition="outside",
+        text=[excess_text(x, score) or "no score" for x in excess], cliponaxis=False,
+        customdata=[[_number(m, ".5g"), _number(n, ",.0f")] for m, n in part[["mean", "n_obs"]].to_numpy()],
+        hovertemplate="%{y}: mean %{customdata[0]}, n = %{customdata[1]}<extra></extra>",
+        marker={"color": style.BAR}, row=row, col=1,
+    )  # fmt: skip
+    top = float(excess.max())
+    figure.update_xaxes(visible=False, range=[0, 1.3 * top if top > 0 else 1.0], row=row, col=1)
+    labels = {"tickvals": [style.safe(m) for m in part["model"]], "ticktext": [style.short(m) for m in part["model"]]}
+    figure.update_yaxes(type="category", showgrid=False, ticks="", row=row, col=1, **labels)
+
+
+def _number(value: object, spec: str) -> str:
+    ok = isinstance(value, (int, float, np.number)) and math.isfinite(value)
+    return format(value, spec) if ok else "–"
+
+
+def _cell_text(record: dict[Any, Any]) -> str:
+    p, hits = _number(record["p_value"], ".3f"), _number(record["hits"], ".0f")
+    if p == "0.000":
+        p = "&lt;0.001"
+    return p if hits == "–" else f"{p}<br>{hits} / {_number(record['expected_hits'], '.1f')}"
+
+
+def _cell_hover(record: dict[Any, Any]) -> str:
+    head = f"<b>{record['column']}</b>, {record['row'].replace('<br>', ', ')}"
+    if _number(record["p_value"], "g") == "–":
+        return f"{head}<br>no p-value: {style.safe(record['reason'])}"
+    lines = [
+        f"p = {_number(record['p_value'], '.4g')} ({style.safe(record['p_method'])})",
+        f"adjusted p = {_number(record['p_adjusted'], '.4g')}",
+        f"statistic = {_number(record['statistic'], '.4g')}, n = {_number(record['n_obs'], ',.0f')}",
+    ]
+    return "<br>".join([head, *lines])

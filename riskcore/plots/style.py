@@ -1,0 +1,166 @@
+"""One look for all figures: palette, template, and the texts that name a target."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Any
+
+from riskcore._types import Target
+from riskcore.errors import require
+from riskcore.forecasts import Forecasts
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+INK, MUTED, GRID, PAPER = "#1b2733", "#5b6875", "#e3e8ed", "#ffffff"
+LOSS, HIT, NOT_OK = "#7b8794", "#c8102e", "#8a6d00"
+MEASURE_COLOURS = {
+    "var": ("#0072b2", "#56a0d3", "#9cc4e4"),
+    "es": ("#c45500", "#e08a4a", "#efb98f"),
+    "expectile": ("#007a5e", "#4aa98f", "#93cdbd"),
+}
+MEASURE_DASHES = {"var": "solid", "es": "dash", "expectile": "dot"}
+ZONE_COLOURS = {"green": "#2a9d5c", "yellow": "#e3a700", "red": "#c8102f"}
+BAR, BAR_OUT, BAND = "#5f8fb8", "#c45501", "#cfd8e0"
+NO_VALUE, BUTTON, BUTTON_ON = "#d5dbe1", "#eef1f4", "#cdd6de"
+P_COLOURS = ("#b94e12", "#f3bd93", "#f8e6cf", "#dfeaf3")
+"""Cells of p-values below 0.01, 0.05, 0.10 and above."""
+P_LIMITS = (0.01, 0.05, 0.10)
+
+CONFIG = {
+    "displaylogo": False,
+    "plotlyServerURL": "",
+    "responsive": True,
+    "doubleClickDelay": 400,
+}
+"""Settings for whoever shows a figure: nothing of it goes to a server."""
+REMOVED_BUTTONS = ("sendChartToCloud", "sendDataToCloud", "select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d")
+"""Left out of every figure's tool bar; the first two would upload the data."""
+
+DARK = {
+    INK: "#e6ebf0", MUTED: "#a3b0bc", GRID: "#323d48", PAPER: "#161c22",
+    LOSS: "#8593a0", HIT: "#ff6b7d", NOT_OK: "#e0b93c",
+    "#0072b2": "#5ab4f0", "#56a0d3": "#3d86bd", "#9cc4e4": "#2b5f87",
+    "#c45500": "#ff9f5c", "#e08a4a": "#cc7434", "#efb98f": "#8f5226",
+    "#007a5e": "#3fcfa8", "#4aa98f": "#2c977a", "#93cdbd": "#1f6a56",
+    "#2a9d5c": "#36b56d", "#e3a700": "#d9a514", "#c8102f": "#e0455a",
+    BAR: "#5f93c2", BAR_OUT: "#ff9f5d", BAND: "#3a4753",
+    NO_VALUE: "#2a333c", BUTTON: "#242d36", BUTTON_ON: "#3f4d5a",
+    "#b94e12": "#c05f22", "#f3bd93": "#7d4a28", "#f8e6cf": "#54432f", "#dfeaf3": "#24384a",
+}  # fmt: skip
+"""Each colour's stand-in on a dark page; colours are unique so that a page can exchange them by name."""
+
+
+def template(*, dark: bool = False) -> dict[str, Any]:
+    """Layout defaults shared by all figures, as a plotly template."""
+    ink, muted, grid, paper = (DARK[c] if dark else c for c in (INK, MUTED, GRID, PAPER))
+    axis = {
+        "gridcolor": grid, "linecolor": grid, "zerolinecolor": muted, "zerolinewidth": 1, "ticks": "outside",
+        "ticklen": 4, "tickcolor": grid, "tickfont": {"color": muted, "size": 12}, "automargin": True,
+        "title": {"font": {"color": muted, "size": 12}, "standoff": 8},
+    }  # fmt: skip
+    return {
+        "layout": {
+            "font": {"family": FONT, "size": 13, "color": ink},
+            "title": {"font": {"size": 17}, "x": 0, "xref": "paper", "xanchor": "left"},
+            "paper_bgcolor": paper,
+            "plot_bgcolor": paper,
+            "hovermode": "x unified",
+            "hoverlabel": {"bgcolor": paper, "bordercolor": grid, "font": {"color": ink, "size": 12}},
+            "legend": {"orientation": "h", "x": 0, "xanchor": "left", "font": {"size": 12}},
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": muted, "activecolor": ink},
+            "margin": {"l": 60, "r": 20, "t": 64, "b": 48},
+            "colorway": [DARK[c] if dark else c for c in ("#0072b2", "#c45500", "#007a5e", MUTED)],
+            "xaxis": {**axis, "showgrid": False},
+            "yaxis": axis,
+        }
+    }
+
+
+def safe(name: object) -> str:
+    """A name as plotly must get it to show it as it is: no tags, no TeX, no placeholders.
+
+    >>> safe("<b>$x$</b> S&P")
+    '&lt;b&gt;&#36;x&#36;&lt;/b&gt; S&amp;P'
+    """
+    text = re.sub(r"[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]", " ", str(name))
+    return html.escape(text, quote=False).replace("$", "&#36;").replace("%{", "&#37;{")
+
+
+def short(name: object, length: int = 22) -> str:
+    """A name for the side of an axis: its beginning, if it is long.
+
+    >>> short("garch-t"), short("a name of many letters", 10)
+    ('garch-t', 'a name of…')
+    """
+    text = str(name)
+    return safe(text if len(text) <= length else text[: length - 1].rstrip() + "…")
+
+
+def level_text(level: float) -> str:
+    """A probability level in percent.
+
+    >>> level_text(0.975)
+    '97.5 %'
+    """
+    return f"{100 * level:.10g} %"
+
+
+def target_text(measure: str, level: float | None = None) -> str:
+    """How a target is called in legends and tables; an expectile's level is never shown as a percentage.
+
+    >>> [target_text("var", 0.99), target_text("expectile", 0.99855), target_text("density")]
+    ['VaR 99 %', 'expectile VaR τ = 0.99855', 'density']
+    """
+    if measure == "expectile":
+        return "expectile VaR" if level is None or level != level else f"expectile VaR τ = {level:.10g}"
+    name = {"var": "VaR", "es": "ES"}.get(measure, measure)
+    return name if level is None or level != level else f"{name} {level_text(level)}"
+
+
+def target_line(target: Target, targets: tuple[Target, ...]) -> dict[str, Any]:
+    """Colour and dash of a target: its measure's, the first of a measure strongest."""
+    rank = [t for t in targets if t.measure == target.measure].index(target)
+    shades = MEASURE_COLOURS[target.measure]
+    return {"color": shades[min(rank, len(shades) - 1)], "dash": MEASURE_DASHES[target.measure], "width": 1.6}
+
+
+def pick(forecasts: Forecasts, asset: str | None, model: str | None) -> tuple[str, str]:
+    """The asset and model to draw: the only ones, or those named."""
+    chosen = []
+    for word, value, known in (("asset", asset, forecasts.assets), ("model", model, forecasts.models)):
+        if value is None and len(known) == 1:
+            value = known[0]
+        require(value in known, f"{word} must be one of {known}, got {value!r}")
+        chosen.append(str(value))
+    pair = (chosen[0], chosen[1])
+    require(pair in forecasts.units, f"asset, model must be one of {forecasts.units}, got {pair!r}")
+    return pair
+
+
+def finish(
+    figure: go.Figure, *, title: str, subtitle: str = "", height: int = 420, legend: bool = True, **layout: Any
+) -> go.Figure:
+    """Give a figure the common look."""
+    figure.layout.template = template()  # set, not updated: an update would be merged into plotly's own template
+    figure.update_layout(
+        title={"text": title, "subtitle": {"text": subtitle, "font": {"size": 12, "color": MUTED}}},
+        height=height,
+        showlegend=legend,
+        modebar_remove=list(REMOVED_BUTTONS),
+        **layout,
+    )
+    return figure
+
+
+def empty(title: str, reason: str) -> go.Figure:
+    """A figure that says why there is nothing to draw."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    note = {"text": reason, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
+    figure.add_annotation(**note, font={"color": MUTED, "size": 14})
+    axis = {"visible": False}
+    return finish(figure, title=title, height=220, legend=False, xaxis=axis, yaxis=axis)

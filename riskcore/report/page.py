@@ -1,0 +1,130 @@
+"""Tables and figures to one HTML page."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from riskcore import defaults, plots
+from riskcore.forecasts import Forecasts
+from riskcore.report import view
+from riskcore.report.figures import FigureStore
+
+UNIT_FIGURES = (
+    ("forecast_band", "Losses, forecasts and hits"),
+    ("rolling_hits", "Hits of the last year"),
+    ("ema_indicators", "Smoothed indicators"),
+    ("pit_histogram", "Probability integral transform"),
+)
+
+
+def html_report(
+    forecasts: Forecasts,
+    *,
+    scores: pd.DataFrame,
+    backtests: pd.DataFrame,
+    title: str = "Backtest of risk forecasts",
+    manifest: Mapping[str, Any] | None = None,
+    findings: Iterable[Any] | None = None,
+) -> str:
+    """A self-contained page: next day's risk, figures, scores, tests, conventions, findings and settings.
+
+    The page carries its styles, its script and plotly.js (once), loads nothing over the network and follows the
+    reader's light or dark setting. The same arguments give the same text.
+
+    Parameters
+    ----------
+    forecasts : Forecasts
+        The table of forecasts.
+    scores, backtests : DataFrame
+        As `riskcore.score_table` and `riskcore.backtest_table` return them.
+    title : str
+        Heading of the page.
+    manifest : mapping, optional
+        Settings and versions, shown at the end; units that could not be computed are named at the top.
+    findings : iterable, optional
+        What ingest found in the price files: findings, mappings or texts.
+
+    Returns
+    -------
+    str
+        HTML; figures carry every day at seven digits. NaN is shown as a dash, with its reason where one is known.
+
+    Examples
+    --------
+    >>> html = html_report(forecasts, scores=scores, backtests=backtests)  # doctest: +SKIP
+    """
+    from importlib.resources import files
+
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    store = FigureStore()
+    sections = [_asset_section(store, forecasts, scores, backtests, asset) for asset in forecasts.assets]
+    templates = files("riskcore") / "templates"
+    environment = Environment(
+        loader=PackageLoader("riskcore"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    known = manifest or {}
+    return environment.get_template("report.html.j2").render(
+        title=title,
+        overview=view.overview(forecasts),
+        tomorrow=view.tomorrow(forecasts),
+        sections=sections,
+        findings=view.finding_rows(findings),
+        failed_units=list(known.get("failed_units") or ()),
+        settings=view.settings_rows(manifest),
+        conventions=_conventions(forecasts),
+        style=Markup((templates / "report.css").read_text(encoding="utf-8")),
+        script=Markup((templates / "report.js").read_text(encoding="utf-8")),
+        plotly=Markup(get_plotlyjs()),
+        figures=Markup(store.json()),
+    )
+
+
+def _asset_section(
+    store: FigureStore, forecasts: Forecasts, scores: pd.DataFrame, backtests: pd.DataFrame, asset: str
+) -> dict[str, Any]:
+    """Figures by model and the tables of one asset."""
+    models = [m for a, m in forecasts.units if a == asset]
+    panels = []
+    for model in models:
+        figures = []
+        unit = Forecasts(forecasts.frame.loc[([asset], [model]), :], forecasts.targets)
+        for name, heading in UNIT_FIGURES:
+            figure = plots.FIGURES[name].draw(unit)
+            if len(figure.data) == 0:
+                reason = figure.layout.annotations[0].text if figure.layout.annotations else "nothing to draw"
+                figures.append({"heading": heading, "reason": html.unescape(reason)})
+            else:
+                figures.append({"heading": heading, "reason": "", **store.add(figure)})
+        panels.append({"model": model, "figures": figures})
+    bars = plots.score_bars(scores, asset=asset) if (scores["asset"] == asset).any() else None
+    heat = plots.p_value_heatmap(backtests, asset=asset) if (backtests["asset"] == asset).any() else None
+    return {
+        "asset": asset,
+        "panels": panels,
+        "bars": store.add(bars) if bars is not None and bars.data else None,
+        "heatmap": store.add(heat) if heat is not None and heat.data else None,
+        "scores": view.score_blocks(scores, asset),
+        "tests": view.backtest_blocks(backtests, asset),
+    }
+
+
+def _conventions(forecasts: Forecasts) -> dict[str, Any]:
+    """Numbers that the words of "how to read this" need."""
+    measures = {t.measure for t in forecasts.targets}
+    return {
+        "size": view.percent(defaults.SIZE, 0),
+        "halflife": f"{defaults.EMA_HALFLIFE:g}",
+        "days": defaults.ROLLING_DAYS,
+        "expectile": "expectile" in measures,
+    }

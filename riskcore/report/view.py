@@ -1,0 +1,234 @@
+"""What the report's tables show, as plain values and texts: the template only arranges them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from riskcore import defaults
+from riskcore._types import Status
+from riskcore.forecasts import STATUS_NAMES, Forecasts
+from riskcore.indicators import expectile_table
+from riskcore.plots.judged import excess_over_best, excess_text
+from riskcore.plots.style import level_text, target_text
+
+NONE = "–"
+
+
+def number(value: object, spec: str = ".4g") -> str:
+    """A number as text, a dash where there is none.
+
+    >>> number(1234.5, ",.1f"), number(float("nan"))
+    ('1,234.5', '–')
+    """
+    ok = isinstance(value, (int, float, np.number)) and math.isfinite(value)
+    return format(value, spec).replace("-", "−") if ok else NONE
+
+
+def percent(value: object, digits: int = 2) -> str:
+    """A loss or share in percent.
+
+    >>> percent(0.0213)
+    '2.13 %'
+    """
+    text = number(value, f".{digits}%")
+    return text.replace("%", " %")
+
+
+def p_text(value: object) -> str:
+    """A p-value; tiny ones are not shown as zero.
+
+    >>> p_text(0.00002), p_text(0.0314)
+    ('< 0.001', '0.031')
+    """
+    tiny = isinstance(value, (int, float, np.number)) and 0 <= value < 0.001
+    return "< 0.001" if tiny else number(value, ".3f")
+
+
+def mark_first(rows: list[dict[str, Any]], key: str = "asset") -> list[dict[str, Any]]:
+    """Rows with ``first`` where `key` differs from the row before.
+
+    >>> [r["first"] for r in mark_first([{"asset": "A"}, {"asset": "A"}, {"asset": "B"}])]
+    [True, False, True]
+    """
+    for before, row in zip([None, *rows], rows, strict=False):
+        row["first"] = before is None or before[key] != row[key]
+    return rows
+
+
+def overview(forecasts: Forecasts) -> dict[str, Any]:
+    """What the run holds: assets, models, dates, status counts and the share that is not ok."""
+    frame = forecasts.frame
+    dates = frame.index.get_level_values("date")
+    judged = dates[frame["loss"].notna().to_numpy()]
+    by_unit = frame.groupby(level=["asset", "model"], sort=False)["status"]
+    counts = by_unit.value_counts(sort=False).unstack(fill_value=0).reindex(columns=list(STATUS_NAMES), fill_value=0)
+    table = zip(counts.index, counts.to_numpy().tolist(), strict=True)
+    units = [{"asset": unit[0], "model": unit[1], "counts": row} for unit, row in table]
+    return {
+        "assets": forecasts.assets,
+        "models": forecasts.models,
+        "targets": [target_text(t.measure, t.level) for t in forecasts.targets],
+        "first": f"{judged.min():%Y-%m-%d}" if len(judged) else NONE,
+        "last": f"{judged.max():%Y-%m-%d}" if len(judged) else NONE,
+        "days": len(judged.unique()),
+        "rows": len(frame),
+        "share_not_ok": percent(forecasts.share_not_ok()),
+        "degraded": forecasts.degraded,
+        "limit": percent(defaults.DEGRADED_SHARE, 0),
+        "statuses": [name.replace("_", " ") for name in STATUS_NAMES],
+        "units": mark_first(units),
+    }
+
+
+def tomorrow(forecasts: Forecasts) -> dict[str, Any]:
+    """The last row of every asset and model whose loss is unknown; without one, the last row there is."""
+    ahead = forecasts.next_day()
+    rows = forecasts.frame if ahead.empty else ahead
+    last = rows.groupby(level=["asset", "model"], sort=False).tail(1)
+    targets = [t for t in forecasts.targets if bool(last[t.label].notna().any())]
+    volatility = "volatility" in last and bool(last["volatility"].notna().any())
+    records = []
+    for key, row in zip(last.index, last.to_dict("records"), strict=True):
+        asset, model, date = key
+        cells = [percent(row[t.label]) for t in targets] + ([percent(row["volatility"])] if volatility else [])
+        status = str(row["status"]).replace("_", " ")
+        bad = Status[str(row["status"])] >= Status.implausible
+        day, origin = f"{date:%Y-%m-%d}", f"{row['origin']:%Y-%m-%d}"
+        records.append(
+            {
+                "asset": asset,
+                "model": model,
+                "date": day,
+                "origin": origin,
+                "cells": cells,
+                "status": status,
+                "bad": bad,
+            }
+        )
+    heads = [target_text(t.measure, t.level) for t in targets] + (["volatility"] if volatility else [])
+    spans = {(r["date"], r["origin"]) for r in records}
+    same = dict(zip(("date", "origin"), next(iter(spans)), strict=True)) if len(spans) == 1 else None
+    return {
+        "ahead": not ahead.empty,
+        "same": same,
+        "heads": heads,
+        "rows": mark_first(records),
+        "beside": _beside(forecasts, last),
+    }
+
+
+def _beside(forecasts: Forecasts, rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """What stands beside every expectile VaR of `rows`."""
+    table = expectile_table(forecasts, rows)
+    found = [
+        {
+            "asset": r["asset"],
+            "model": r["model"],
+            "level": f"{r['level']:.10g}",
+            "value": percent(r["expectile"]),
+            "ratio": number(r["loss_gain_ratio"], ",.1f"),
+            "normal": level_text(round(r["normal_var_level"], 5)),
+            "implied": _level(r["implied_var_level"]),
+            "es": _level(r["equal_es_level"]),
+        }
+        for r in table.dropna(subset="expectile").to_dict("records")
+    ]
+    return mark_first(found)
+
+
+def _level(value: float) -> str:
+    return f"{100 * value:.2f} %" if math.isfinite(value) else NONE
+
+
+def score_blocks(scores: pd.DataFrame, asset: str) -> list[dict[str, Any]]:
+    """One block per score and target of an asset: models by mean, the best marked."""
+    rows = scores[scores["asset"] == asset]
+    blocks = []
+    for key, part in rows.groupby(["measure", "level", "score"], sort=False, dropna=False):
+        measure, level, score = key
+        ordered = part.sort_values("mean", kind="stable")
+        excess = excess_over_best(ordered["mean"], str(score))
+        lines = [
+            {
+                "model": r["model"],
+                "mean": number(r["mean"], "#.5g"),
+                "excess": excess_text(x, str(score)),
+                "best": x == 0,
+                "n": number(r["n_obs"], ",.0f"),
+                "share": percent(r["share_not_ok"], 1),
+            }
+            for r, x in zip(ordered.to_dict("records"), excess, strict=True)
+        ]
+        blocks.append({"target": target_text(str(measure), _float(level)), "score": score, "lines": lines})
+    return blocks
+
+
+def _float(level: object) -> float:
+    return float(level) if isinstance(level, (int, float)) else math.nan
+
+
+def backtest_blocks(backtests: pd.DataFrame, asset: str) -> list[dict[str, Any]]:
+    """One block per target of an asset: a line per test and model."""
+    rows = backtests[backtests["asset"] == asset]
+    blocks = []
+    for key, part in rows.groupby(["measure", "level"], sort=False, dropna=False):
+        measure, level = key
+        by_test = [group for _, group in part.groupby("test", sort=False)]
+        lines = [_test_line(r) for group in by_test for r in group.to_dict("records")]
+        counts = ["losses above", "expected"] if measure == "expectile" else ["hits", "expected"]
+        blocks.append(
+            {"target": target_text(str(measure), _float(level)), "counts": counts, "lines": mark_first(lines, "test")}
+        )
+    return blocks
+
+
+def _test_line(record: Mapping[Any, Any]) -> dict[str, Any]:
+    p = record["p_value"]
+    words = [record["reason"]] if number(p) == NONE else [record["p_method"], record["reason"]]
+    return {
+        "test": record["test"],
+        "model": record["model"],
+        "p": p_text(p),
+        "adjusted": p_text(record["p_adjusted"]),
+        "rejected": bool(p < defaults.SIZE),
+        "statistic": number(record["statistic"], ".3f"),
+        "n": number(record["n_obs"], ",.0f"),
+        "hits": number(record["hits"], ",.0f"),
+        "expected": number(record["expected_hits"], ",.1f"),
+        "method": "; ".join(str(x) for x in words if isinstance(x, str) and x),
+    }
+
+
+def finding_rows(findings: Iterable[Any] | None) -> list[dict[str, str]]:
+    """Findings (objects, mappings or texts) as code, severity, place, message and remedy."""
+    rows = []
+    for finding in findings or ():
+        values = asdict(finding) if is_dataclass(finding) and not isinstance(finding, type) else finding
+        if not isinstance(values, Mapping):
+            values = {"message": values}
+        place = [str(values[k]) for k in ("file", "sheet", "column") if values.get(k)]
+        lines = [str(r) for r in values.get("rows") or ()]
+        if lines:
+            place.append("rows " + ", ".join(lines[:6]) + (" ..." if len(lines) > 6 else ""))
+        words = {k: str(values.get(k) or "") for k in ("code", "severity", "message", "remedy")}
+        rows.append({**words, "place": ", ".join(place)})
+    return rows
+
+
+def settings_rows(manifest: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """The manifest as name and text; nested parts are indented JSON, what the page shows elsewhere is left out."""
+    rows = []
+    for name, value in (manifest or {}).items():
+        if name in ("findings", "status", "share_not_ok"):
+            continue
+        nested = isinstance(value, (Mapping, list, tuple))
+        text = json.dumps(value, indent=1, ensure_ascii=False, default=str) if nested else str(value)
+        rows.append((str(name).replace("_", " "), text))
+    return rows

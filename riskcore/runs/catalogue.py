@@ -1,0 +1,89 @@
+"""What there is: models and backtests by name, for the command line; and the warm-up of the kernels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from riskcore.backtests import Backtest
+    from riskcore.forecasters.base import Forecaster
+
+
+def model_rows() -> list[tuple[str, str]]:
+    """Name and description of every model in the registry."""
+    from riskcore.forecasters import FORECASTERS
+
+    return [(name, describe_model(forecaster)) for name, forecaster in FORECASTERS.items()]
+
+
+def describe_model(forecaster: Forecaster) -> str:
+    """One line on a model, in the words of the registries.
+
+    >>> from riskcore.forecasters import historical
+    >>> describe_model(historical())
+    'zero mean, constant volatility, empirical law'
+    """
+    from riskcore.distributions import LAWS
+    from riskcore.forecasters import LocationScale
+    from riskcore.volatility import MEANS, VOLATILITIES
+
+    if not isinstance(forecaster, LocationScale):
+        return first_line(forecaster)
+    mean = _registry_name(forecaster.mean_used, MEANS)
+    return (
+        f"{mean} mean, {_registry_name(forecaster.volatility, VOLATILITIES)} volatility, "
+        f"{_registry_name(forecaster.law, LAWS)} law"
+    )
+
+
+def _registry_name(part: object, registry: Mapping[str, Any]) -> str:
+    return next((name for name, known in registry.items() if type(known) is type(part)), type(part).__name__)
+
+
+def first_line(thing: object) -> str:
+    """First line of a docstring.
+
+    >>> first_line(first_line)
+    'First line of a docstring.'
+    """
+    return (thing.__doc__ or "").strip().partition("\n")[0]
+
+
+def backtest_rows() -> list[tuple[str, str, str]]:
+    """Name, needed columns and null hypothesis of every backtest in the registry."""
+    from riskcore.backtests import BACKTESTS
+
+    return [(name, ", ".join(entry.needs), null_of(entry)) for name, entry in BACKTESTS.items()]
+
+
+def null_of(entry: Backtest) -> str:
+    """The null hypothesis in words: what the test's own result says, on a sample too short to test."""
+    import numpy as np
+
+    missing = np.full(2, np.nan)
+    leading = [] if entry.needs == ("pit",) else [missing]
+    result = entry.run(
+        *leading, *(missing for _ in entry.needs), **({} if entry.measure == "density" else {"level": 0.99})
+    )
+    return result.null
+
+
+def compile_kernels() -> float:
+    """Run every model, score and backtest once on a short invented series; seconds it took."""
+    import numpy as np
+    import pandas as pd
+
+    from riskcore._types import WalkForward
+    from riskcore.forecasters import FORECASTERS
+    from riskcore.tables import backtest_table, score_table
+    from riskcore.walkforward import forecast
+
+    start = time.perf_counter()
+    days = pd.date_range("2000-01-03", periods=320, freq="B")
+    losses = pd.Series(0.01 * np.random.default_rng(0).standard_t(5, days.size), days, name="warm-up")
+    forecasts = forecast(losses, FORECASTERS, None, WalkForward(260, 60), ahead=True)
+    score_table(forecasts)
+    backtest_table(forecasts)
+    return time.perf_counter() - start

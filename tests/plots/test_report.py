@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import riskcore as rc
+from riskcore.forecasts import Forecasts
+from riskcore.report import html_report, view
+from riskcore.report.figures import FigureStore
+
+HOSTILE = '<img src=x onerror="alert(1)">$x$ =cmd'
+Tables = Callable[[Forecasts], pd.DataFrame]
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and texts outside scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.scripts: list[str] = []
+        self.inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.inside in ("script", "style"):
+            self.scripts.append(data)
+        elif data.strip():
+            self.texts.append(data.strip())
+
+
+def cells(html: str, section: str) -> list[list[str]]:
+    """Rows of the tables of a section, as texts."""
+    part = html[html.index(f'id="{section}"') :]
+    part = part[: part.index("</section>")]
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", part, flags=re.DOTALL)
+    return [[re.sub("<[^>]+>", "", c).strip() for c in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", r)] for r in rows]
+
+
+def figure_store(html: str) -> dict[str, Any]:
+    text = re.search(r'id="figure-store">(.*?)</script>', html, flags=re.DOTALL)
+    assert text is not None
+    store: dict[str, Any] = json.loads(text.group(1))
+    return store
+
+
+@pytest.fixture(scope="module")
+def html(forecasts: Forecasts, make_scores: Tables, make_backtests: Tables) -> str:
+    manifest = {"settings": {"window": 1000, "models": ["ewma"]}, "state": "complete", "failed_units": []}
+    finding = {"code": "long_gap", "severity": "flagged", "message": "gap of 12 days", "file": "a.csv", "rows": [4, 5]}
+    scores, backtests = make_scores(forecasts), make_backtests(forecasts)
+    return html_report(
+        forecasts, scores=scores, backtests=backtests, title="First & last", manifest=manifest, findings=[finding]
+    )
+
+
+def test_loads_nothing_and_carries_plotly_once(html: str) -> None:
+    page = Page(html)
+    for tag, attributes in page.tags:
+        assert tag not in ("link", "iframe", "object", "embed", "base", "img")
+        assert "src" not in attributes
+        assert not (attributes.get("href") or "#").startswith(("http", "//"))
+    style = re.search(r"<style>(.*?)</style>", html, flags=re.DOTALL)
+    assert style is not None
+    assert "url(" not in style.group(1)
+    assert "@import" not in style.group(1)
+    assert "default-src 'none'" in html
+    assert sum("plotly.js v" in s for s in page.scripts) == 1
+    assert len(html) < 7_000_000
+
+
+def test_next_day_comes_first(html: str, forecasts: Forecasts) -> None:
+    assert html.index('id="tomorrow"') < html.index('id="asset-1"') < html.index('id="settings"')
+    rows = cells(html, "tomorrow")
+    head = ["asset", "model", "VaR 99 %", "VaR 97.5 %", "ES 97.5 %", "expectile VaR τ = 0.99"]
+    assert rows[0] == [*head, "expectile VaR τ = 0.99855", "volatility", "status"]
+    for shown, (key, row) in zip(rows[1:9], forecasts.next_day().iterrows(), strict=True):
+        assert shown[1] == key[1]
+        assert shown[2] == f"{row['var_0.99']:.2%}".replace("%", " %")
+        assert shown[6] == f"{row['expectile_0.99855']:.2%}".replace("%", " %")
+    assert rows[1][0] == "NASDAQ"
+    assert rows[2][0] == ""
+    day = forecasts.next_day().index[0][2]
+    assert f"For <strong>{day:%Y-%m-%d}</strong>" in html
+
+
+def test_what_stands_beside_every_expectile(html: str) -> None:
+    rows = cells(html, "tomorrow")
+    beside = [r for r in rows if len(r) == 8 and r[2] == "0.99855"]
+    assert len(beside) == 8
+    by_model = {r[1]: r for r in beside[4:]}
+    assert by_model["ewma"][4:] == ["99.00 %", "97.43 %", "688.7", "99.001 %"]  # the fixture's law is normal
+    assert by_model["care-linear"][4:] == ["–", "–", "688.7", "99.001 %"]
+
+
+def test_without_a_next_day_the_last_is_shown(
+    build: Callable[..., Forecasts], make_scores: Tables, make_backtests: Tables
+) -> None:
+    forecasts = build(["A"], ["ewma"], n=300, ahead=False)
+    html = html_report(forecasts, scores=make_scores(forecasts), backtests=make_backtests(forecasts))
+    assert "Risk of the last day" in html
+    assert "no row for the next day" in html
+    assert 'class="tabs"' not in html  # one model needs no choice
+    assert 'id="findings"' not in html
+    assert 'id="settings"' not in html
+
+
+def test_figures_hold_every_day_at_seven_digits(html: str, forecasts: Forecasts) -> None:
+    store = figure_store(html)
+    assert len(store["figures"]) == 2 * (4 * 4 - 1 + 2)  # the model without law has no PIT figure; two per asset
+    band = store["figures"][0]
+    line = next(t for t in band["data"] if t["name"] == "VaR 99 %")
+    values = store["arrays"][line["y"]["ref"]]
+    drawn = np.frombuffer(base64.b64decode(values["bdata"]), dtype="<f4")
+    rows = forecasts.unit("NASDAQ", "care-linear")
+    np.testing.assert_allclose(drawn, rows["var_0.99"], rtol=1e-7)
+    assert store["arrays"][line["x"]["ref"]] == [f"{d:%Y-%m-%d}" for d in rows.index]
+    assert "title" not in band["layout"]
+    losses = [t["y"]["ref"] for f in store["figures"] for t in f["data"] if t.get("name") == "loss"]
+    assert len(losses) == 8
+    assert len(set(losses)) == 2  # shared by the models of an asset
+    assert set(store["themes"]) == {"light", "dark"}
+
+
+def test_large_report_stays_small(build: Callable[..., Forecasts]) -> None:
+    forecasts = build(["A"], ["ewma"], n=4000, fail=slice(1000, 1020))
+    store = FigureStore()
+    for kind in rc.FIGURES.values():
+        if kind.reads == "forecasts":
+            store.add(kind.draw(forecasts))
+    assert len(store.json()) < 500_000  # eight such units and plotly.js make 9 MB
+
+
+def test_scores_and_tests(html: str, forecasts: Forecasts, make_scores: Tables, make_backtests: Tables) -> None:
+    rows = cells(html, "asset-2")
+    best = [r for r in rows if "best" in r]
+    assert len(best) == 7
+    assert best[0][:3] == ["quantile, VaR 99 %", "care-linear", "0.00031000"]
+    table = make_backtests(forecasts)
+    first = table[(table["asset"] == "S&P 500") & (table["test"] == "kupiec") & (table["level"] == 0.99)]
+    shown = [r for r in rows if len(r) == 9 and r[1] in forecasts.models]
+    for record in first.to_dict("records"):
+        matching = [r for r in shown if r[1] == record["model"] and r[4] == f"{record['hits']:.0f}"]
+        assert any(r[2] == view.p_text(record["p_value"]) and r[5] == "4.0" for r in matching)
+    assert any(r[8] == "needs pit, which the model lacks" for r in shown)
+
+
+def test_quality_and_banner(
+    html: str, build: Callable[..., Forecasts], make_scores: Tables, make_backtests: Tables
+) -> None:
+    rows = cells(html, "quality")
+    assert rows[0][2:] == ["ok", "retry", "boundary", "implausible", "stale params", "fallback", "failed"]
+    assert ["NASDAQ", "care-linear", "380", "0", "0", "0", "0", "0", "20"] in rows
+    assert "This run is degraded" not in html
+    forecasts = build(["A"], ["care-linear"], n=200)
+    broken = html_report(
+        forecasts,
+        scores=make_scores(forecasts),
+        backtests=make_backtests(forecasts),
+        manifest={"failed_units": [{"asset": "B", "model": "ewma", "reason": "window must be below 10 rows"}]},
+    )
+    assert "This run is degraded" in broken
+    assert "10.00 % of the rows are implausible or worse" in broken
+    assert "B · ewma: window must be below 10 rows" in broken
+
+
+def test_hostile_names_and_words_are_escaped(
+    build: Callable[..., Forecasts], make_scores: Tables, make_backtests: Tables
+) -> None:
+    forecasts = build([HOSTILE], [HOSTILE, "care-linear"], n=300)
+    html = html_report(
+        forecasts,
+        scores=make_scores(forecasts),
+        backtests=make_backtests(forecasts).assign(reason="</script><script>alert(1)</script>"),
+        title="</title><script>alert(1)</script>",
+        manifest={"note": "<b>", "nested": {"x": "</pre><img src=x>"}},
+        findings=["<svg onload=alert(1)>"],
+    )
+    page = Page(html)
+    assert [t for t, _ in page.tags if t in ("img", "svg", "b")] == []
+    assert [t for t, _ in page.tags].count("script") == 3
+    assert all("onerror" not in a and "onload" not in a for _, a in page.tags)
+    assert HOSTILE in page.texts
+    assert "&amp;lt;" not in html.split('id="figure-store"')[0]
+    store = figure_store(html)
+    words = json.dumps(store["figures"])
+    assert "<img" not in words
+    assert "$x$" not in words
+
+
+def test_same_arguments_same_page(one: Forecasts, make_scores: Tables, make_backtests: Tables) -> None:
+    pages = [html_report(one, scores=make_scores(one), backtests=make_backtests(one)) for _ in range(2)]
+    assert pages[0] == pages[1]
+
+
+def test_empty_tables(one: Forecasts, make_scores: Tables, make_backtests: Tables) -> None:
+    html = html_report(one, scores=make_scores(one).iloc[:0], backtests=make_backtests(one).iloc[:0])
+    assert "<h3>Scores</h3>" not in html
+    assert "<h3>Tests</h3>" not in html
+
+
+def test_tables_of_the_package(one: Forecasts) -> None:
+    html = html_report(one, scores=rc.score_table(one), backtests=rc.backtest_table(one))
+    assert "kupiec" in html
+
+
+@dataclass(frozen=True)
+class Found:
+    code: str
+    severity: str
+    message: str
+    rows: tuple[int, ...] = ()
+
+
+def test_findings_of_any_kind() -> None:
+    rows = view.finding_rows([Found("bom", "fixed", "byte order mark", tuple(range(9))), "plain words"])
+    assert rows[0]["place"] == "rows 0, 1, 2, 3, 4, 5 ..."
+    assert rows[1] == {"code": "", "severity": "", "message": "plain words", "remedy": "", "place": ""}
+    assert view.finding_rows(None) == []
+
+
+def test_texts() -> None:
+    assert view.number(None) == view.number(pd.NA) == view.number(float("inf")) == "–"
+    assert view.number(-0.5) == "−0.5"
+    assert view.percent(np.float64(0.99), 0) == "99 %"
+    assert view.p_text(float("nan")) == "–"
+    settings = view.settings_rows({"a_b": 1, "findings": [], "c": {"d": [1]}})
+    assert settings == [("a b", "1"), ("c", '{\n "d": [\n  1\n ]\n}')]

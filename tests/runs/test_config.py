@@ -1,0 +1,147 @@
+"""Settings from TOML: typed, bounded, and every slip is named."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import riskcore as rc
+from riskcore import defaults
+from riskcore.errors import ConfigError
+from riskcore.runs.config import MAX_BYTES, Settings, define_model, read_config, settings
+from riskcore.runs.progress import Bar
+
+
+def read(tmp_path: Path, text: str, **command_line: Any) -> Settings:
+    file = tmp_path / "run.toml"
+    file.write_text(text, encoding="utf-8")
+    return settings(command_line, read_config(file))
+
+
+def test_defaults() -> None:
+    chosen = settings({"window": None, "models": None}, {})
+    assert chosen.models == defaults.MODELS
+    assert [t.label for t in chosen.targets] == [rc.Target.parse(t).label for t in defaults.TARGETS]
+    assert chosen.plan == rc.WalkForward(defaults.WINDOW, defaults.REFIT_EVERY)
+    assert (chosen.jobs, chosen.kind, chosen.from_date, dict(chosen.ingest)) == (None, "log", None, {})
+
+
+def test_everything_in_a_file(tmp_path: Path) -> None:
+    text = """
+    models = ["historical", "mine"]
+    targets = ["var:0.975"]
+    window = 500
+    refit_every = 5
+    expanding = true
+    from = "2010-01-01"
+    to = 2012-12-31
+    jobs = 3
+    kind = "simple"
+    date_format = "%d.%m.%Y"
+    decimal = ","
+    layout = "long"
+    columns = ["A"]
+    max_missing = 0.1
+    [model.mine]
+    kind = "care"
+    level = 0.99
+    """
+    chosen = read(tmp_path, text, window=600, targets="var:0.99, es:0.99")
+    assert chosen.models == ("historical", rc.CARE(level=0.99, name="mine"))
+    assert chosen.targets == (rc.Target("var", 0.99), rc.Target("es", 0.99))
+    assert chosen.plan == rc.WalkForward(600, 5, expanding=True)
+    assert (chosen.from_date, chosen.to_date, chosen.jobs, chosen.kind) == ("2010-01-01", "2012-12-31", 3, "simple")
+    assert chosen.ingest == {
+        "date_format": "%d.%m.%Y", "layout": "long", "decimal": ",", "columns": ["A"], "max_missing": 0.1
+    }  # fmt: skip
+
+
+def test_model_tables_alone_are_the_models(tmp_path: Path) -> None:
+    chosen = read(tmp_path, '[model.a]\nvolatility = "gjr"\nlaw = "skewt"\nmean = "ar1"\n[model.b]\nlaw = {kind="t"}')
+    assert chosen.models == (
+        rc.LocationScale(mean=rc.AR1(), volatility=rc.GJR(), law=rc.SkewT(), name="a"),
+        rc.LocationScale(law=rc.StudentT(), name="b"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("windw = 5", "config key must be one of .*, got 'windw'; did you mean 'window'"),
+        ("refit-every = 5", "did you mean 'refit_every'"),
+        ('window = "500"', "window must be a whole number, got '500' in run.toml"),
+        ("window = true", "window must be a whole number, got True"),
+        ("window = 500.0", r"window must be a whole number, got 500\.0"),
+        ("window = 1000000000000", r"window must be a whole number in \[2, 1000000\]"),
+        ("expanding = 1", "expanding must be true or false, got 1"),
+        ("models = 'historical'", "models must be a list of texts"),
+        ("models = ['historical', 3]", "models must be a list of texts"),
+        ("models = []", "models must list 1 to 500 entries, got 0"),
+        ("models = ['nothing']", "model must be one of .*, got 'nothing'"),
+        ("from = 2010-01-01T00:00:00", "from must be a date"),
+        ("from = '1.1.2010'", r"from must be a date such as 2005-01-31, got '1\.1\.2010'"),
+        ("jobs = 5000", r"jobs must be a whole number in \[1, 1024\], got 5000"),
+        ("kind = 'cubic'", "kind must be one of log, simple, got 'cubic'"),
+        ("targets = ['var:0.3']", r"level must lie in \(0\.5, 1\), got 0\.3"),
+        ("max_missing = nan", "max_missing must be a number"),
+        ("model = 3", "model must be a table of tables"),
+        ("model.x = 3", "model must be a table of tables"),
+        ("[model.x]\nlaw = 'tt'", r"model\.x\.law must be one of .*, got 'tt'; did you mean 't'"),
+        ("[model.x]\nlew = 't'", r"model\.x key must be one of .*, got 'lew'; did you mean 'law'"),
+        ("[model.x]\nlaw = {kind='t', nus=4}", r"model\.x\.law parameter .* got 'nus'; did you mean 'nu'"),
+        ("[model.x]\nlaw = {kind='t', nu='4'}", r"model\.x\.law cannot be set"),
+        ("[model.x]\nlaw = {kind='t', nu=[4]}", r"model\.x\.law\.nu must be a finite number or a text, got \[4\]"),
+        ("[model.x]\nlaw = {kind='t', nu=inf}", r"model\.x\.law\.nu must be a finite number or a text, got inf"),
+        ("[model.x]\nlaw = {nu=4}", r"model\.x\.law must be a name or a table such as"),
+        ("[model.x]\nvolatility = {kind='ewma', decay=94}", r"model\.x\.vol.* decay must lie in \(0, 1\), got 94"),
+        ("[model.x]\nmean = 'zero'", r"model\.x must set volatility or law, got neither"),
+        ("[model.x]\nkind = 'car'", r"model\.x\.kind must be one of .*, got 'car'; did you mean 'care'"),
+        ("[model.x]\nkind = 'care'\nfrom = 1", r"key must be one of form, level, got 'from'; did you mean 'form'"),
+        ("window = ", "config must be TOML, got .*run.toml"),
+        ("x = " + "[" * 5000 + "]" * 5000, "config (must be TOML|key must be one of)"),
+        ("#" * (MAX_BYTES + 1), f"config must have at most {MAX_BYTES} bytes"),
+    ],
+)  # fmt: skip
+def test_slips_are_named(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        read(tmp_path, text)
+
+
+def test_limits_on_numbers_of_things() -> None:
+    with pytest.raises(ConfigError, match="targets must list 1 to 100 entries, got 101"):
+        settings({"targets": ["var:0.99"] * 101}, {})
+    with pytest.raises(ConfigError, match="model must hold at most 500 tables, got 501"):
+        settings({}, {"model": {str(i): {} for i in range(501)}})
+    with pytest.raises(ConfigError, match="model names must have 1 to 200 characters, got 201"):
+        define_model("x" * 201, {"law": "t"})
+
+
+def test_a_binary_file_is_no_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="config must be TOML"):
+        read_config(file)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("stream", "lines"), [(io.StringIO(), 3), (Terminal(), 1)])
+def test_progress_bar(stream: io.StringIO, lines: int) -> None:
+    now = 0.0
+    bar = Bar(stream, clock=lambda: now)
+    for second in range(101):
+        now = float(second)
+        bar(100 + second, 200)
+    bar(200, 200)
+    bar.close()
+    text = stream.getvalue()
+    assert text.count("\n") == lines + (0 if lines == 1 else 1)
+    assert text.count("\r") == (0 if lines == 3 else 101)
+    assert "[########################] 100 % 200/200 days, 1/s, 1 min 40 s" in text
+    assert "160/200 days, 1/s, 40 s left" in text
