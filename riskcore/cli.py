@@ -83,45 +83,54 @@ def backtest(
     Every asset is forecast with every model, day by day, from earlier losses only. FILE is a CSV, TSV,
     XLSX or Parquet file of prices. A killed run is resumed by the same command.
     """
+    from riskcore.runs import RunInterrupted
+
+    restore = _listen()
+    try:
+        run = _backtest(files, out, config, {**given, "from": from_}, report=not no_report, quiet=quiet)
+    except KeyboardInterrupt as stop:
+        _say_stopped(stop, RunInterrupted)
+    finally:
+        restore()
+    _finish(run, quiet)
+
+
+def _backtest(
+    files: tuple[str, ...], out: str, config: str | None, given: dict[str, Any], *, report: bool, quiet: bool
+) -> Run:
     from riskcore.runs.config import read_config, settings
 
-    chosen = settings({**given, "from": from_}, read_config(config) if config else {})
+    chosen = settings(given, read_config(config) if config else {})
 
     from riskcore.ingest import load_files
     from riskcore.returns import to_losses
-    from riskcore.runs import RunInterrupted, run_backtest
+    from riskcore.runs import run_backtest
     from riskcore.runs.progress import Bar
 
     loaded = load_files(list(files), **chosen.ingest)
-    for finding in loaded.findings:
-        if not quiet:
+    if not quiet:
+        for finding in loaded.findings:
             click.echo(f"note: {finding}", err=True)
-    losses = to_losses(loaded.prices, kind=chosen.kind)
     bar = None if quiet else Bar(sys.stderr)
-    restore = _listen()
     try:
-        run = run_backtest(
-            losses,
+        return run_backtest(
+            to_losses(loaded.prices, kind=chosen.kind),
             chosen.models,
             chosen.targets,
             chosen.plan,
             out,
-            jobs=chosen.jobs or _processors(),
+            jobs=chosen.jobs,
             progress=bar,
             from_date=chosen.from_date,
             to_date=chosen.to_date,
             inputs=files,
             findings=loaded.findings,
             notes={"kind": chosen.kind, **chosen.ingest},
-            report=None if no_report else _html_report(),
+            report=_html_report() if report else None,
         )
-    except KeyboardInterrupt as stop:
-        _say_stopped(stop, RunInterrupted)
     finally:
-        restore()
         if bar is not None:
             bar.close()
-    _finish(run, quiet)
 
 
 def _html_report() -> Callable[..., str]:
@@ -141,13 +150,6 @@ def _finish(run: Run, quiet: bool) -> None:
         click.get_current_context().exit(DEGRADED)
 
 
-def _processors() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _listen() -> Callable[[], None]:
     """Make SIGINT and SIGTERM stop the run in order, a second one at once; returns what undoes it."""
 
@@ -156,8 +158,10 @@ def _listen() -> Callable[[], None]:
             signal.signal(each, lambda again, _: os._exit(128 + again))
         raise _Stopped(number)
 
+    # a signal that was ignored when we were started (a job in the background) stays ignored
+    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     try:
-        before = {number: signal.signal(number, stop) for number in _SIGNALS}
+        before = {number: signal.signal(number, stop) for number in heard}
     except ValueError:  # not the main thread: whoever called us listens
         return lambda: None
 
@@ -171,8 +175,8 @@ def _listen() -> Callable[[], None]:
 def _say_stopped(stop: KeyboardInterrupt, kind: type[KeyboardInterrupt]) -> None:
     cause = stop.__cause__ if isinstance(stop, kind) else stop
     number = cause.number if isinstance(cause, _Stopped) else signal.SIGINT
-    done = f"{stop}, resume with" if isinstance(stop, kind) else "nothing done yet, start again with"
-    click.echo(f"\nriskcore: stopped; {done}: {shlex.join(['riskcore', *sys.argv[1:]])}", err=True)
+    done = f"{stop}, resume" if isinstance(stop, kind) else "go on"
+    click.echo(f"\nriskcore: stopped; {done} with: {shlex.join(['riskcore', *sys.argv[1:]])}", err=True)
     click.get_current_context().exit(128 + number)
 
 

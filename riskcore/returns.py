@@ -188,7 +188,7 @@ def _checked(prices: pd.Series | pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(values, index=index.rename("date"), columns=columns)
 
 
-def _day(dates: "pd.Index[pd.Timestamp]") -> str:
+def _day(dates: pd.Index[pd.Timestamp]) -> str:
     return f"{dates[0]:%Y-%m-%d}" if len(dates) else ""
 
 

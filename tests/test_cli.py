@@ -144,7 +144,7 @@ def test_bad_files(invoke: Invoke, tmp_path: Path, name: str) -> None:
         (("--window", "1000000000000"), ("window must be a whole number in [2, 1000000], got 1000000000000",)),
         (("--window", "ten"), ("'ten' is not a valid integer",)),
         (("--refit-every", "0"), ("refit_every must be a whole number in [1, 1000000], got 0",)),
-        (("--jobs", "0"), ("jobs must be a whole number in [1, 1024], got 0",)),
+        (("--jobs", "0"), ("jobs must be a whole number in [1, 1024], or -1 for all processors, got 0",)),
         (("--kind", "square"), ("kind must be one of log, simple, got 'square'",)),
         (("--from", "yesterday"), ("from must be a date such as 2005-01-31, got 'yesterday'",)),
         (("--from", "2021-02-30"), ("from must be a date",)),

@@ -13,6 +13,7 @@ LOG_VARIANCE_CAP = 700.0
 
 @njit(cache=True, error_model="numpy")
 def ewma_variance(shocks: FloatArray, decay: float, first: float) -> FloatArray:
+    """EWMA variances of rows 0..n, from `first`."""
     n = shocks.size
     out = np.empty(n + 1)
     out[0] = first
@@ -25,6 +26,7 @@ def ewma_variance(shocks: FloatArray, decay: float, first: float) -> FloatArray:
 def gjr_variance(
     shocks: FloatArray, omega: float, alpha: float, gamma: float, beta: float, presample: float, hold: int
 ) -> FloatArray:
+    """GJR variances of rows 0..n (GARCH with gamma 0); a loss is a positive shock."""
     n = shocks.size
     out = np.empty(n + 1)
     for t in range(hold):
@@ -40,6 +42,7 @@ def gjr_variance(
 def egarch_variance(
     shocks: FloatArray, omega: float, alpha: float, gamma: float, beta: float, presample: float, hold: int
 ) -> FloatArray:
+    """EGARCH variances of rows 0..n."""
     n = shocks.size
     out = np.empty(n + 1)
     for t in range(hold):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from riskcore import defaults
 from riskcore._types import Target, WalkForward
 from riskcore.errors import ConfigError, require
+from riskcore.runs.pool import check_jobs
 
 if TYPE_CHECKING:
     from riskcore.forecasters.base import Forecaster
@@ -61,7 +62,7 @@ class Settings:
     plan: WalkForward
     from_date: str | None
     to_date: str | None
-    jobs: int | None
+    jobs: int
     kind: ReturnKind
     ingest: Mapping[str, Any]
 
@@ -153,11 +154,8 @@ def settings(command_line: Mapping[str, Any], config: Mapping[str, Any]) -> Sett
     ingest = {name: given[name] for name in INGEST if name in given}
     if "columns" in ingest:
         ingest["columns"] = _texts(ingest["columns"], "columns", MAX_COLUMNS)
-    jobs = given.get("jobs")
-    require(
-        jobs is None or 1 <= jobs <= defaults.MAX_JOBS,
-        f"jobs must be a whole number in [1, {defaults.MAX_JOBS}], got {jobs!r}",
-    )
+    jobs = given.get("jobs", -1)
+    check_jobs(jobs)
     return Settings(
         models=tuple(_model(name, defined) for name in names),
         targets=tuple(Target.parse(text) for text in targets),

@@ -16,8 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from riskcore import defaults
 from riskcore._types import Target, WalkForward
-from riskcore.errors import ConfigError, DataError
+from riskcore.errors import ConfigError, DataError, require
 from riskcore.runs.manifest import peak_memory_mb
 from riskcore.runs.store import Unit, read_unit, write_unit
 
@@ -30,6 +31,24 @@ _log = logging.getLogger(__name__)
 TRIES = 3
 """A unit whose process dies is tried this often, then left out and named."""
 _POLL_SECONDS = 0.2
+
+
+def check_jobs(jobs: object) -> None:
+    """Raise unless `jobs` is a number of processes, or -1 for as many as there are processors.
+
+    >>> check_jobs(0)
+    Traceback (most recent call last):
+    riskcore.errors.ConfigError: jobs must be a whole number in [1, 1024], or -1 for all processors, got 0
+    """
+    whole = isinstance(jobs, int) and not isinstance(jobs, bool) and (jobs == -1 or 1 <= jobs <= defaults.MAX_JOBS)
+    require(whole, f"jobs must be a whole number in [1, {defaults.MAX_JOBS}], or -1 for all processors, got {jobs!r}")
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from riskcore import defaults
 from riskcore._types import Status, Target, WalkForward
 from riskcore.errors import DataError, RiskcoreError, require
 from riskcore.runs.export import to_csv
@@ -27,6 +26,7 @@ from riskcore.runs.manifest import (
     write_manifest,
 )
 from riskcore.runs.plan import Walked, Work, plan_work
+from riskcore.runs.pool import check_jobs, processors
 from riskcore.runs.store import FOLDER, atomic_write, file_sha256, join_units, read_unit, sha256
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def run_backtest(
     out : str or Path
         New or empty folder, or one that holds a run of the same settings, data and code: that one is resumed.
     jobs : int
-        Number of processes; 1 works in this one.
+        Number of processes; 1 works in this one, -1 takes every processor.
     progress : callable, optional
         Called now and then with (days done, days in all), from another thread.
     from_date, to_date : str or date, optional
@@ -225,8 +225,7 @@ def run_backtest(
         If a setting is outside its range, `out` holds something else or cannot be written, or the window leaves an
         asset no day to forecast.
     """
-    count = isinstance(jobs, int) and not isinstance(jobs, bool) and 1 <= jobs <= defaults.MAX_JOBS
-    require(count, f"jobs must be a whole number in [1, {defaults.MAX_JOBS}], got {jobs!r}")
+    check_jobs(jobs)
     work = plan_work(losses, models, targets, plan, ahead=ahead, from_date=from_date, to_date=to_date)
     folder, clock, started = Path(out), time.perf_counter(), datetime.now(UTC)
     head = {
@@ -241,7 +240,7 @@ def run_backtest(
         "findings": plain(list(findings)),
     }
     with prepared(folder, head):
-        walked = work.walk(folder / FOLDER, jobs=jobs, progress=progress)
+        walked = work.walk(folder / FOLDER, jobs=processors() if jobs == -1 else jobs, progress=progress)
 
         def timings() -> dict[str, Any]:
             return {

@@ -26,7 +26,7 @@ def test_defaults() -> None:
     assert chosen.models == defaults.MODELS
     assert [t.label for t in chosen.targets] == [rc.Target.parse(t).label for t in defaults.TARGETS]
     assert chosen.plan == rc.WalkForward(defaults.WINDOW, defaults.REFIT_EVERY)
-    assert (chosen.jobs, chosen.kind, chosen.from_date, dict(chosen.ingest)) == (None, "log", None, {})
+    assert (chosen.jobs, chosen.kind, chosen.from_date, dict(chosen.ingest)) == (-1, "log", None, {})
 
 
 def test_everything_in_a_file(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_model_tables_alone_are_the_models(tmp_path: Path) -> None:
         ("models = ['nothing']", "model must be one of .*, got 'nothing'"),
         ("from = 2010-01-01T00:00:00", "from must be a date"),
         ("from = '1.1.2010'", r"from must be a date such as 2005-01-31, got '1\.1\.2010'"),
-        ("jobs = 5000", r"jobs must be a whole number in \[1, 1024\], got 5000"),
+        ("jobs = 5000", r"jobs must be a whole number in \[1, 1024\], or -1 for all processors, got 5000"),
         ("kind = 'cubic'", "kind must be one of log, simple, got 'cubic'"),
         ("targets = ['var:0.3']", r"level must lie in \(0\.5, 1\), got 0\.3"),
         ("max_missing = nan", "max_missing must be a number"),

@@ -284,7 +284,9 @@ def test_settings_are_checked_before_anything_is_written(walk: Any, losses: pd.D
     out = tmp_path / "run"
     with pytest.raises(DataError, match=r"window 390 needs at least 391 losses per asset: =A1 has 370"):
         walk(out, plan=rc.WalkForward(390, 10))
-    with pytest.raises(ConfigError, match=r"jobs must be a whole number in \[1, 1024\], got 0"):
+    with pytest.raises(
+        ConfigError, match=r"jobs must be a whole number in \[1, 1024\], or -1 for all processors, got 0"
+    ):
         walk(out, jobs=0)
     with pytest.raises(ConfigError, match="from must be a date such as 2005-01-31, got '2005'"):
         walk(out, from_date="2005")
