@@ -11,6 +11,7 @@ from riskcore.errors import ConfigError, FitError, require
 
 MAX_STEPS = 200
 SHORTEST = 1e-10
+ROUNDING = 1e-14
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def expectile_coefficients(
     objective would rise (far in the tail full steps may cycle), so the iteration ends at the minimum.
     """
     solution = _least_squares(np.ones(response.size), response, design) if start is None else start
-    residual = response - design @ solution
+    residual, stalled = response - design @ solution, 0
     for step in range(1, MAX_STEPS + 1):
         above = residual > 0
         weight = np.where(above, level, 1.0 - level)
@@ -42,12 +43,15 @@ def expectile_coefficients(
         if np.array_equal(moved > 0, above):
             return full, step
         cost, length = float(weight @ residual**2), 1.0
-        while _cost(moved, level) > cost and length > SHORTEST:
+        slack = ROUNDING * cost
+        if abs(_cost(moved, level) - cost) <= slack:
+            stalled += 1
+            if stalled == 3:  # a loss on the fit itself, whose side rounding decides: it does not matter
+                return full, step
+        while _cost(moved, level) > cost + slack and length > SHORTEST:
             length *= 0.5
             moved = response - design @ (solution + length * (full - solution))
         solution, residual = solution + length * (full - solution), moved
-        if length <= SHORTEST:  # a residual of exactly zero: its side does not matter
-            return solution, step
     raise FitError(f"the expectile regression at level {level} did not settle in {MAX_STEPS} steps")
 
 

@@ -135,15 +135,14 @@ def arch_model(returns: FloatArray, mean: Mean, volatility: Any, law: Law) -> An
     return au.ARX(returns, lags=lags, **options)
 
 
-def arch_fit(model: Any, start: FloatArray | None, presample: float) -> Any:
+def arch_fit(model: Any, presample: float) -> Any:
     """One optimisation by arch; its rewriting of the global warnings filter stays inside."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return model.fit(
-            starting_values=start,
             backcast=presample,
             disp="off",
             show_warning=False,
             update_freq=0,
-            options={"ftol": 1e-9, "maxiter": 500},
+            options={"maxiter": 500},
         )

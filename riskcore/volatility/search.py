@@ -24,6 +24,10 @@ PERSISTENCE_SLACK = 1e-8
 """An optimum on the bound of stationarity is the constrained maximum: accepted to rounding, status boundary."""
 STEP = 1e-5
 """Step of the central differences, in the optimiser's coordinates, which are all of order one."""
+SAME_OPTIMUM = 1e-3
+"""A cold start has to beat the polished warm one by this much log-likelihood to be another optimum."""
+UNFINISHED = 9
+"""Code of a point that no optimiser has vouched for."""
 WORST = 1e6
 """Cost of a point without a likelihood."""
 EMPTY_FIT_TEXT = "no acceptable optimum after {attempts} optimisations on {n} losses"
@@ -111,10 +115,15 @@ class Search:
 
     def run(self, start: VolatilityFit | None) -> Candidate:
         """The best acceptable optimum; FitError if there is none."""
-        starts = [self._warm(start)] if start is not None else []
-        found = [c for s in (*starts, None) if (c := self._optimise(s)) is not None]
+        warm = None if start is None else self._polish(self._warm(start))
+        if warm is not None and not self._acceptable(warm):
+            warm = None
+        cold = self._optimise()
+        if cold is not None and warm is not None and cold.log_likelihood < warm.log_likelihood + SAME_OPTIMUM:
+            return warm
+        found = [c for c in (warm, cold) if c is not None]
         good = [c for c in found if self._acceptable(c)]
-        # arch's EGARCH may stop far from the optimum with flag 0, so there a grid of starts always stands beside it.
+        # arch's EGARCH may stop far from the optimum with flag 0, so there a grid of starts stands beside it.
         points = [*(good or found), *([] if good and not self.log_variance else self._grid())]
         best = max(points, key=lambda c: c.log_likelihood)
         final = self._polish(best)
@@ -155,22 +164,19 @@ class Search:
             errors = np.sqrt(np.diag(jacobian @ np.asarray(covariance, dtype=np.float64) @ jacobian.T))
         return dict(zip(names, errors.tolist(), strict=True))
 
-    def _warm(self, start: VolatilityFit) -> FloatArray:
-        mean = self.mean.mirrored(self.mean.rescaled(start.mean_params, 1.0 / self.scale))
-        params = self.family.to_arch(self.family.rescaled(start.params, 1.0 / self.scale))
-        law = [] if start.law.is_sample else law_to_arch(self.law, start.law)
-        return np.array([*mean, *params, *law])
+    def _warm(self, start: VolatilityFit) -> Candidate:
+        """The previous refit's optimum as a point of this window."""
+        mean_params = self.mean.rescaled(start.mean_params, 1.0 / self.scale)
+        params = self.family.rescaled(start.params, 1.0 / self.scale)
+        return self._candidate(mean_params, params, self.law if start.law.is_sample else start.law, UNFINISHED)
 
-    def _optimise(self, start: FloatArray | None) -> Candidate | None:
+    def _optimise(self) -> Candidate | None:
+        """The optimum of `arch` from its own start."""
         self.attempts += 1
         try:
-            result = arch_fit(self.model, start, self.presample)
+            result = arch_fit(self.model, self.presample)
         except (FloatingPointError, np.linalg.LinAlgError):
             return None  # a singular step
-        except ValueError:
-            if start is None:
-                raise
-            return None  # arch refuses a start outside its bounds
         values = np.asarray(result.params, dtype=np.float64)
         n_mean, n_vol = len(self.mean.names), len(self.family.names)
         mean_params = self.mean.mirrored(tuple(values[:n_mean].tolist()))
@@ -214,7 +220,7 @@ class Search:
         gammas = (-0.5, 0.0, 0.5, 1.0) if "gamma" in self.family.names else (0.0,)
         shapes = product((0.02, 0.06, 0.12, 0.2), gammas, (0.8, 0.93, 0.98, 0.995))
         guesses = (self._guess(alpha, gamma * alpha, persistence) for alpha, gamma, persistence in shapes)
-        return [self._candidate(mean_params, guess, law, 9) for guess in guesses]
+        return [self._candidate(mean_params, guess, law, UNFINISHED) for guess in guesses]
 
     def _guess(self, alpha: float, gamma: float, persistence: float) -> dict[str, float]:
         if self.log_variance:
@@ -279,7 +285,9 @@ class Search:
         result = minimize(
             cost, start, method="Nelder-Mead", options={"maxiter": 4000, "maxfev": 4000, "xatol": 1e-7, "fatol": 1e-8}
         )
-        return self._candidate(*coordinates.unpack(result.x), 0 if result.success and result.fun < WORST else 9)
+        return self._candidate(
+            *coordinates.unpack(result.x), 0 if result.success and result.fun < WORST else UNFINISHED
+        )
 
 
 def gradient(cost: Callable[[FloatArray], float], x: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
