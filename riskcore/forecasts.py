@@ -56,9 +56,7 @@ class Forecasts:
     def __init__(self, frame: pd.DataFrame, targets: Iterable[Target]) -> None:
         self.targets: tuple[Target, ...] = tuple(targets)
         _check(frame, self.targets)
-        self.frame = frame.astype({"status": STATUS_DTYPE}).sort_index(
-            level=list(INDEX[:2]), sort_remaining=True, kind="stable"
-        )
+        self.frame = _in_order(frame.astype({"status": STATUS_DTYPE}))
 
     @property
     def assets(self) -> list[str]:
@@ -115,6 +113,13 @@ class Forecasts:
         labels = ", ".join(t.label for t in self.targets)
         size = f"{len(self.assets)} assets x {len(self.models)} models, {len(self.frame)} rows"
         return f"Forecasts({size}, {span}; {labels})"
+
+
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows by asset and model in the order in which they come, and by date within them."""
+    codes = [pd.factorize(frame.index.get_level_values(name))[0] for name in INDEX[:2]]
+    dates = frame.index.get_level_values("date").to_numpy()
+    return frame.iloc[np.lexsort((dates, codes[1], codes[0]))]
 
 
 def _check(frame: pd.DataFrame, targets: tuple[Target, ...]) -> None:

@@ -202,7 +202,7 @@ def _density(day: Predictive, loss: FloatArray) -> tuple[FloatArray, FloatArray]
 
 
 def _mark_implausible(out: Walk, losses: FloatArray, targets: Sequence[Target], window: int) -> None:
-    """Mark rows with ES below VaR, or a forecast outside the sane range of the window before them."""
+    """Mark rows with ES below VaR or levels that cross, or a forecast outside the sane range of the window before."""
     if out.values.shape[0] == 0:
         return
     views = np.lib.stride_tricks.sliding_window_view(losses, window)
@@ -214,15 +214,24 @@ def _mark_implausible(out: Walk, losses: FloatArray, targets: Sequence[Target], 
         low = (out.values < (middle - slack)[:, None]).any(axis=1)
         high = (out.values > (defaults.SANE_MULTIPLE * largest + slack)[:, None]).any(axis=1)
         crossed = np.zeros(low.size, dtype=bool)
-        for i, target in enumerate(targets):
-            pair = Target("var", target.level)
-            if target.measure == "es" and pair in targets:
-                crossed |= out.values[:, i] < out.values[:, list(targets).index(pair)] - slack
+        for lower, upper in ordered_pairs(targets):
+            crossed |= out.values[:, upper] < out.values[:, lower] - slack
     bad = (low | high | crossed) & (out.status < Status.implausible)
     out.status[bad] = Status.implausible
 
 
-def resolve_models(models: Iterable[Forecaster | str]) -> dict[str, Forecaster]:
+def ordered_pairs(targets: Sequence[Target]) -> list[tuple[int, int]]:
+    """Positions (i, j) of targets whose forecasts must not fall from i to j: VaR to its ES, and a measure's levels."""
+    pairs = []
+    for i, a in enumerate(targets):
+        for j, b in enumerate(targets):
+            rising = a.measure == b.measure and a.level < b.level
+            if rising or (a.measure == "var" and b.measure == "es" and a.level == b.level):
+                pairs.append((i, j))
+    return pairs
+
+
+def resolve_models(models: Forecaster | str | Iterable[Forecaster | str]) -> dict[str, Forecaster]:
     """Label every model: the user's `name`, the registry's short name, or else the text of its settings.
 
     Parameters
@@ -246,7 +255,7 @@ def resolve_models(models: Iterable[Forecaster | str]) -> dict[str, Forecaster]:
     ['historical', 'garch-t']
     """
     found: dict[str, Forecaster] = {}
-    for model in models:
+    for model in [models] if isinstance(models, (str, Forecaster)) else models:
         label, forecaster = _labelled(model)
         require(label not in found, f"models must have different names, got {label!r} twice; give one of them name=")
         found[label] = forecaster
@@ -260,17 +269,20 @@ def _labelled(model: Forecaster | str) -> tuple[str, Forecaster]:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         require(model in FORECASTERS, f"model must be one of {', '.join(FORECASTERS)}, got {model!r}{hint}")
         return model, FORECASTERS[model]
+    is_class = isinstance(model, type)
+    require(not is_class, f"model must be a forecaster, got the class {model!r}; make one, such as LocationScale()")
+    hint = "; put it into LocationScale(volatility=...)" if hasattr(model, "filter") else ""
     is_forecaster = isinstance(model, Forecaster)
-    require(is_forecaster, f"model must be a forecaster or a short name, got {type(model).__name__}")
+    require(is_forecaster, f"model must be a forecaster or a short name, got {type(model).__name__}{hint}")
     if model.name is not None:
         return model.name, model
     short = next((key for key, known in FORECASTERS.items() if known == model), None)
     return short or repr(model), model
 
 
-def resolve_targets(targets: Iterable[Target | str] | None) -> tuple[Target, ...]:
+def resolve_targets(targets: Target | str | Iterable[Target | str] | None) -> tuple[Target, ...]:
     """Targets from objects or texts such as ``var:0.99``, the defaults for None, each ES with its companion VaR."""
-    chosen = defaults.TARGETS if targets is None else targets
+    chosen = defaults.TARGETS if targets is None else [targets] if isinstance(targets, (str, Target)) else targets
     return with_companions(Target.parse(t) if isinstance(t, str) else t for t in chosen)
 
 
@@ -345,7 +357,8 @@ def check_losses(losses: pd.DataFrame | pd.Series[float], plan: WalkForward, *, 
     """
     frame = losses.to_frame(losses.name or "asset") if isinstance(losses, pd.Series) else losses
     is_frame = isinstance(frame, pd.DataFrame) and isinstance(frame.index, pd.DatetimeIndex)
-    require(is_frame, f"losses must be a DataFrame with a DatetimeIndex, got {type(losses).__name__}", DataError)
+    got = f"{type(losses).__name__} with {type(getattr(losses, 'index', None)).__name__}"
+    require(is_frame, f"losses must be a DataFrame or Series with a DatetimeIndex, got a {got}", DataError)
     require(frame.shape[1] > 0, "losses must have at least one column, got none", DataError)
     require(frame.columns.is_unique, f"losses must have different columns, got {list(frame.columns)}", DataError)
     ordered = bool(frame.index.is_monotonic_increasing and frame.index.is_unique)
@@ -356,13 +369,23 @@ def check_losses(losses: pd.DataFrame | pd.Series[float], plan: WalkForward, *, 
     require(not short, f"window {plan.window} needs at least {needed} losses per asset: {listed}", DataError)
     infinite = [str(c) for c in frame.columns if np.isinf(frame[c].to_numpy(dtype=np.float64)).any()]
     require(not infinite, f"losses must be finite, got inf in {infinite}", DataError)
+    for name in frame.columns:
+        _refuse_prices(str(name), frame[name].dropna().to_numpy(dtype=np.float64))
     return frame.rename(columns=str)
+
+
+def _refuse_prices(name: str, values: FloatArray) -> None:
+    """Prices passed as losses walk through every model without a word: they are told by their sign and size."""
+    middle = float(np.median(values))
+    rule = "losses must be minus the returns: some days gain, most moves are small"
+    text = f"{rule}; got {name!r} all positive with median {middle:g}, like prices: use to_losses(prices)"
+    require(not (values.min() > 0 and middle > 1), text, DataError)
 
 
 def forecast(
     losses: pd.DataFrame | pd.Series[float],
-    models: Iterable[Forecaster | str],
-    targets: Iterable[Target | str] | None = None,
+    models: Forecaster | str | Iterable[Forecaster | str],
+    targets: Target | str | Iterable[Target | str] | None = None,
     plan: WalkForward | None = None,
     exog: pd.DataFrame | None = None,
     ahead: bool = False,
@@ -458,6 +481,11 @@ def _check_run(models: dict[str, Forecaster], targets: Sequence[Target], exog: A
     is_count = isinstance(jobs, (int, np.integer)) and not isinstance(jobs, bool) and (jobs >= 1 or jobs == -1)
     require(is_count, f"jobs must be a whole number >= 1, or -1 for all cores, got {jobs!r}")
     require(exog is None, "exog must be None: none of the models reads exogenous columns", ConfigError)
+    check_models(models, targets)
+
+
+def check_models(models: dict[str, Forecaster], targets: Sequence[Target]) -> None:
+    """ConfigError for a model that offers none of the targets."""
     for label, model in models.items():
         offered = any(model.offers(t) for t in targets)
         wanted = ", ".join(t.label for t in targets)
@@ -468,6 +496,7 @@ __all__ = [
     "STATUS_NAMES",
     "Walk",
     "check_losses",
+    "check_models",
     "forecast",
     "forecast_unit",
     "resolve_models",

@@ -241,7 +241,7 @@ class Given:
 
 
 def test_implausible_rows_are_kept_and_said():
-    """ES below VaR, below the window's mean, above five times its largest loss, not a number."""
+    """ES below VaR, below the window's mean, above five times its largest loss, not a number; levels that cross."""
     series = np.tile([0.01, -0.01, 0.03, -0.02], 17)  # mean 0.0025, largest 0.03
     pairs = ((0.02, 0.03), (0.03, 0.02), (0.002, 0.03), (0.02, 0.151), (np.nan, 0.03), (0.02, 0.149))
     targets = [Target("var", 0.975), Target("es", 0.975)]
@@ -249,6 +249,15 @@ def test_implausible_rows_are_kept_and_said():
     names = [Status(s).name for s in walk.status]
     assert names == ["ok", "implausible", "implausible", "implausible", "failed", "ok"]
     np.testing.assert_array_equal(walk.values, pairs)
+    crossing = walk_forward(series[:66], Given(pairs), [Target("var", 0.99), Target("var", 0.95)], WalkForward(60, 6))
+    assert crossing.status[0] == Status.implausible
+    assert crossing.status[1] == Status.ok
+
+
+def test_models_and_assets_keep_their_order(losses):
+    table = forecast(losses[["B", "A"]], ["historical", "age-weighted"], ["var:0.95"], PLAN)
+    assert table.assets == ["B", "A"]
+    assert table.models == ["historical", "age-weighted"]
 
 
 def test_models_are_labelled():
@@ -265,6 +274,16 @@ def test_errors_are_for_people(losses):
         resolve_models(["ewma", "ewma"])
     with pytest.raises(ConfigError, match="at least one"):
         resolve_models([])
+    assert list(resolve_models("ewma")) == ["ewma"]
+    assert [t.label for t in resolve_targets("var:0.99")] == ["var_0.99"]
+    with pytest.raises(ConfigError, match="put it into LocationScale"):
+        resolve_models([GARCH()])
+    with pytest.raises(ConfigError, match="got the class"):
+        resolve_models([LocationScale])
+    with pytest.raises(DataError, match="Series with a DatetimeIndex, got a Series with RangeIndex"):
+        forecast(losses["A"].reset_index(drop=True), ["historical"], None, PLAN)
+    with pytest.raises(DataError, match=r"'A' all positive with median [0-9.]+, like prices: use to_losses"):
+        forecast(100 + losses.cumsum(), ["historical"], None, PLAN)
     with pytest.raises(ConfigError, match="forecaster or a short name, got int"):
         resolve_models([3])
     with pytest.raises(ConfigError, match=r"level must lie in \(0.5, 1\), got 0.2"):

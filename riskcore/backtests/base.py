@@ -25,6 +25,7 @@ OWN_LAW, EXPONENTIAL, RESIDUAL = (
     "simulated: exponential excess",
     "simulated: residual law",
 )
+NO_PATH = "no simulated path has a statistic"
 BERNOULLI, BOOTSTRAP, NONE = "simulated: Bernoulli hits", "bootstrap", "none"
 
 
@@ -209,7 +210,7 @@ def wald_2(a: Any, b: Any, aa: Any, ab: Any, bb: Any) -> tuple[FloatArray, Float
         first, second = a / np.sqrt(aa), b / np.sqrt(bb)
         correlation = ab / np.sqrt(aa * bb)
         free = 1.0 - correlation**2
-        full = (first**2 + second**2 - 2.0 * correlation * first * second) / free
+        full = first**2 + (second - correlation * first) ** 2 / free  # without cancellation
     single = np.where(aa > 0, first**2, np.where(bb > 0, second**2, np.nan))
     rank = np.where((aa > 0) & (bb > 0) & (free > 1e-10), 2, 1)
     return np.where(rank == 2, full, single), rank

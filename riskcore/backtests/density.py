@@ -12,6 +12,7 @@ from riskcore.backtests.base import (
     EXACT,
     BacktestResult,
     Sample,
+    choice,
     hit_details,
     prepare,
     undefined,
@@ -76,13 +77,13 @@ def pit_uniformity(pit: Any, *, nan: str = "drop") -> BacktestResult:
     return BacktestResult(name, null, statistic, float(kstwo.sf(statistic, n)), EXACT, n, details)
 
 
-def costanzino_curran(pit: Any, level: Any, *, nan: str = "drop") -> BacktestResult:
+def costanzino_curran(pit: Any, level: Any, *, method: str = "exact", nan: str = "drop") -> BacktestResult:
     r"""Place the tail of the PIT in traffic-light zones for ES (not a regulatory rule).
 
     .. math:: X = \sum_t \frac{(u_t - p)^+}{1-p} \approx N\left( \frac{T(1-p)}{2}, \frac{T(1-p)(4-3(1-p))}{12} \right)
 
-    One-sided: large values mean understated risk. The normal limit flatters the far tail: for T = 250, p = 0.975 its
-    0.01 % limit is passed with probability 0.107 %.
+    One-sided: large values mean understated risk. The exact law of X is a binomial mixture of sums of uniforms. The
+    normal limit flatters the far tail: for T = 250, p = 0.975 its 0.01 % limit is passed with probability 0.107 %.
 
     Parameters
     ----------
@@ -90,6 +91,8 @@ def costanzino_curran(pit: Any, level: Any, *, nan: str = "drop") -> BacktestRes
         u = F(L), in [0, 1].
     level : float or array_like
         In (0.5, 1).
+    method : {"exact", "asymptotic"}
+        Law of the statistic; the normal limit serves where the level moves from day to day.
     nan : {"drop", "raise"}
         What a missing value means.
 
@@ -115,6 +118,7 @@ def costanzino_curran(pit: Any, level: Any, *, nan: str = "drop") -> BacktestRes
     1.6
     """
     name, null = "costanzino_curran", "the PIT is uniform above the level"
+    choice("method", method, (EXACT, ASYMPTOTIC))
     sample = _pit_sample(pit, level, nan)
     u, p = sample.columns["pit"], sample.level
     details = hit_details(sample, np.count_nonzero(u > p))
@@ -122,8 +126,40 @@ def costanzino_curran(pit: Any, level: Any, *, nan: str = "drop") -> BacktestRes
         return undefined(name, null, sample, sample.reason, details)
     q = 1.0 - p
     statistic = float(np.sum(np.maximum(u - p, 0.0) / q))
-    spread = np.sqrt(np.sum(q * (4.0 - 3.0 * q)) / 12.0)
-    z = (statistic - np.sum(q) / 2.0) / spread
-    probability = float(ndtr(z))
-    details |= {"zone": zone(probability), "cumulative_probability": probability}
-    return BacktestResult(name, null, statistic, float(ndtr(-z)), ASYMPTOTIC, sample.n_obs, details)
+    if method == EXACT and not np.isnan(sample.one_level):
+        p_value, label = tail_sum_sf(statistic, sample.n_obs, float(q[0])), EXACT
+    else:
+        spread = np.sqrt(np.sum(q * (4.0 - 3.0 * q)) / 12.0)
+        p_value, label = float(ndtr((np.sum(q) / 2.0 - statistic) / spread)), ASYMPTOTIC
+    details |= {"zone": zone(1.0 - p_value), "cumulative_probability": 1.0 - p_value}
+    return BacktestResult(name, null, statistic, p_value, label, sample.n_obs, details)
+
+
+def tail_sum_sf(x: float, n_obs: int, tail: float) -> float:
+    """Probability that the sum of ``(u - p)+/(1-p)`` over `n_obs` independent uniforms is at least `x`.
+
+    Each term is 0 with probability ``1 - tail``, else uniform. The uniform is put on a lattice by the trapezoid
+    rule and the sum's law follows from the `n_obs`-th power of its Fourier transform, right to about 1e-7 relative.
+
+    >>> round(tail_sum_sf(5.670493296575318, 250, 0.025), 7)
+    0.05
+    """
+    if x <= 0:
+        return 1.0
+    from scipy.special import bdtrc
+
+    largest = int(np.ceil(n_obs * tail)) + 20
+    while bdtrc(largest, n_obs, tail) > 1e-18 and largest < n_obs:
+        largest += 20
+    if x >= largest:
+        return 0.0
+    cells = max(256, min(4096, 2**21 // (largest + 1)))
+    size = 1 << int(np.ceil(np.log2(cells * (largest + 1) + 1)))
+    mass = np.zeros(size)
+    mass[: cells + 1] = tail / cells
+    mass[[0, cells]] *= 0.5
+    mass[0] += 1.0 - tail
+    law = np.fft.irfft(np.fft.rfft(mass) ** n_obs, size)
+    position = x * cells + 0.5  # mass of a lattice point is spread half a cell to either side
+    cell = int(position)
+    return float(np.clip(law[cell + 1 :].sum() + (cell + 1 - position) * law[cell], 0.0, 1.0))

@@ -10,6 +10,7 @@ from riskcore import defaults
 from riskcore._types import FloatArray
 from riskcore.backtests.base import (
     ASYMPTOTIC,
+    NO_PATH,
     OWN_LAW,
     RESIDUAL,
     BacktestResult,
@@ -194,6 +195,8 @@ def expectile_calibration(
     if reason:
         return undefined(name, null, sample, reason, details, statistic=value)
     p_value = simulated_p(value, statistic(sums), "both" if alternative == "two-sided" else "lower")
+    if np.isnan(p_value):
+        return undefined(name, null, sample, NO_PATH, details, statistic=value)
     return BacktestResult(name, null, value, p_value, _label(method), sample.n_obs, details)
 
 
@@ -269,4 +272,6 @@ def expectile_conditional_calibration(
     if reason:
         return undefined(name, null, sample, reason, details, statistic=value)
     p_value = simulated_p(value, _wald_statistic(sums), "upper")
+    if np.isnan(p_value):
+        return undefined(name, null, sample, NO_PATH, details, statistic=value)
     return BacktestResult(name, null, value, p_value, _label(method), sample.n_obs, details)

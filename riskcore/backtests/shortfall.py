@@ -12,6 +12,7 @@ from riskcore._types import FloatArray
 from riskcore.backtests.base import (
     BOOTSTRAP,
     EXPONENTIAL,
+    NO_PATH,
     OWN_LAW,
     BacktestResult,
     Detail,
@@ -99,7 +100,7 @@ def run_simulated(
         return undefined(name, null, sample, reason, details, statistic=value)
     p_value = simulated_p(value, statistic(simulated, sample), side)
     if np.isnan(p_value):
-        return undefined(name, null, sample, "no simulated path has a statistic", details, statistic=value)
+        return undefined(name, null, sample, NO_PATH, details, statistic=value)
     return BacktestResult(name, null, value, p_value, method, sample.n_obs, details)
 
 

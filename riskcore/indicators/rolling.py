@@ -115,7 +115,9 @@ def zone_limits(n_obs: int, level: float) -> tuple[int, int]:
     >>> zone_limits(250, 0.99)
     (5, 10)
     """
-    cdf = [_hit_cdf(k, n_obs, level) for k in range(n_obs + 1)]
+    from scipy.special import bdtr
+
+    cdf = bdtr(np.arange(n_obs + 1), n_obs, 1.0 - level)
     yellow, red = (int(np.searchsorted(cdf, limit, side="left")) for limit in ZONE_LIMITS)
     return yellow, red
 

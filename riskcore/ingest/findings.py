@@ -122,7 +122,7 @@ class Finding:
     rows : tuple of int
         File rows, counted from 1 with the header as row 1; the first hundred.
     column : str
-        Name of the column or asset; empty for the whole file.
+        Name of the column in the file; empty for the whole file.
     sample : str
         The first cell concerned, escaped, at most 40 characters.
     count : int

@@ -72,9 +72,9 @@ def find_roles(table: Table, options: Options, stem: str, report: Report) -> Rol
             remedy="Give one column of prices per asset.",
         )
     if options.columns is not None or options.price_column is not None:
-        prices = _selected(table, free, options, report)
+        prices = _selected(table, free, options, stem, report)
     else:
-        prices = _one_asset(table, free, options, stem) or [(i, table.names[i]) for i in free]
+        prices = _one_asset(table, free, stem) or [(i, table.names[i]) for i in free]
     if options.name is not None:
         require(len(prices) == 1, f"name must stand for one asset, got {len(prices)} price columns")
         prices = [(prices[0][0], clean_name(options.name))]
@@ -192,15 +192,19 @@ def _long_price(table: Table, free: list[int], options: Options, report: Report)
     return numeric[0]
 
 
-def _selected(table: Table, free: list[int], options: Options, report: Report) -> list[tuple[int, str]]:
-    if options.columns is None:
-        assert options.price_column is not None
-        return [(_position(table, options.price_column, report), clean_name(options.price_column))]
-    pairs = options.columns.items() if isinstance(options.columns, Mapping) else ((x, x) for x in options.columns)
-    return [(_position(table, name, report), clean_name(asset)) for name, asset in pairs]
+def _selected(table: Table, free: list[int], options: Options, stem: str, report: Report) -> list[tuple[int, str]]:
+    """The price columns that the user names. To choose is not to rename: a file of one asset keeps that asset's name."""
+    if isinstance(options.columns, Mapping):
+        return [(_position(table, name, report), clean_name(asset)) for name, asset in options.columns.items()]
+    names = [options.price_column] if options.columns is None else options.columns
+    prices = [(_position(table, name, report), clean_name(name)) for name in names if name is not None]
+    lone = _one_asset(table, free, stem)
+    if len(prices) == 1 and lone and key(table.names[prices[0][0]]) in _ADJUSTED | _CLOSES | _AUXILIARY:
+        return [(prices[0][0], lone[0][1])]
+    return prices
 
 
-def _one_asset(table: Table, free: list[int], options: Options, stem: str) -> list[tuple[int, str]] | None:
+def _one_asset(table: Table, free: list[int], stem: str) -> list[tuple[int, str]] | None:
     """The price column of a file of one asset, which takes the file's stem; None if the file holds several."""
     keys = {i: key(table.names[i]) for i in free}
     closes = [i for words in (_ADJUSTED, _CLOSES) for i in free if keys[i] in words]

@@ -21,7 +21,7 @@ from riskcore.ingest.layout import Roles, find_roles
 from riskcore.ingest.numerals import parse_prices
 from riskcore.ingest.oddities import inspect, inspect_calendar
 from riskcore.ingest.options import Options, ReadOptions
-from riskcore.ingest.series import Series, check_prices, in_order
+from riskcore.ingest.series import Named, Series, check_prices, in_order
 from riskcore.ingest.table import MAX_COLUMNS, Table, is_blank
 from riskcore.ingest.text import read_text
 from riskcore.ingest.workbook import read_workbook
@@ -63,7 +63,7 @@ def load_prices(path_or_buffer: Source, **options: Unpack[ReadOptions]) -> Inges
     sheet : str, optional
         Sheet of a workbook that has several.
     columns : list or mapping of str, optional
-        Price columns to read; a mapping renames them to its values.
+        Price columns to read, by the file's names; a mapping renames the assets to its values.
     name : str, optional
         Name of the asset of a file of one asset; without it a column such as ``close`` takes the file's stem.
     header_row : int, optional
@@ -260,12 +260,14 @@ def _series(table: Table, roles: Roles, options: Options, report: Report) -> lis
     dates = parse_dates(
         [cells[i] for i in keep], rows, groups, table.names[roles.date] or "1", options.date_format, report
     )
-    chosen = [(name, [table.columns[j][i] for i in keep]) for j, name in roles.prices]
+    titles = [Named(name, table.names[j] or str(j + 1)) for j, name in roles.prices]
+    chosen = [
+        (title.column, [table.columns[j][i] for i in keep]) for title, (j, _) in zip(titles, roles.prices, strict=True)
+    ]
     prices = parse_prices(chosen, rows, options.decimal, report)
     dated = ~np.isnat(dates)
     numbers = np.array(rows, dtype=np.int64)
     if roles.asset is None:
-        titles = [name for name, _ in chosen]
         return in_order(titles, dates[dated], [p[dated] for p in prices], numbers[dated], "", report)
     if len(names) > MAX_COLUMNS:
         report.fail("file_too_large", f"the table has {len(names)} assets, at most {MAX_COLUMNS} are read")
@@ -273,7 +275,7 @@ def _series(table: Table, roles: Roles, options: Options, report: Report) -> lis
     for k, name in enumerate(names):
         own = dated & (groups == k)
         if name and own.any():
-            out += in_order([name], dates[own], [prices[0][own]], numbers[own], name, report)
+            out += in_order([Named(name, titles[0].column)], dates[own], [prices[0][own]], numbers[own], name, report)
     return out
 
 

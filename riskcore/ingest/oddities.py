@@ -32,20 +32,21 @@ def inspect(series: Series, report: Report) -> None:
     """Oddities of one sound series that are kept but told."""
     priced = ~np.isnan(series.prices)
     prices, rows, dates = series.prices[priced], series.rows[priced], series.dates[priced]
-    _unchanged(series.name, prices, rows, dates, report)
-    _moves(series.name, prices, rows, dates, report)
+    _unchanged(series, prices, rows, dates, report)
+    _moves(series, prices, rows, dates, report)
     days = dates.astype("datetime64[D]").astype(np.int64)
     gaps = np.diff(days)
     if days.size > 2 and float(np.median(gaps)) <= _DAILY:
         wide = np.flatnonzero(gaps > _GAP_DAYS)
         if wide.size:
             i = int(wide[np.argmax(gaps[wide])])
-            text = f"{wide.size} gap{'s' if wide.size > 1 else ''} of more than {_GAP_DAYS} days, the longest "
+            plural = "s" if wide.size > 1 else ""
+            text = f"{wide.size} gap{plural} of {series.name} of more than {_GAP_DAYS} days, the longest "
             text += f"{gaps[i]} days from {day(dates[i])} to {day(dates[i + 1])}"
-            report.add("flagged", "gap", text, rows=rows[wide + 1].tolist(), column=series.name)
+            report.add("flagged", "gap", text, rows=rows[wide + 1].tolist(), column=series.column)
 
 
-def _unchanged(name: str, prices: FloatArray, rows: IntArray, dates: DateArray, report: Report) -> None:
+def _unchanged(series: Series, prices: FloatArray, rows: IntArray, dates: DateArray, report: Report) -> None:
     same = np.diff(prices) == 0
     edges = np.flatnonzero(np.diff(np.concatenate(([False], same, [False])).astype(np.int8)))
     starts, lengths = edges[0::2], edges[1::2] - edges[0::2]
@@ -53,21 +54,24 @@ def _unchanged(name: str, prices: FloatArray, rows: IntArray, dates: DateArray, 
     if long.size:
         k = int(long[np.argmax(lengths[long])])
         i = int(starts[k])
-        text = f"the price of {name} stands still for {lengths[k] + 1} rows from {day(dates[i])}"
+        text = f"the price of {series.name} stands still for {lengths[k] + 1} rows from {day(dates[i])}"
         text += f", and in {long.size - 1} more runs" if long.size > 1 else ""
         sample = f"{prices[i]:.12g}"
-        report.add("flagged", "stale_prices", text, rows=rows[starts[long]].tolist(), column=name, sample=sample)
+        report.add(
+            "flagged", "stale_prices", text, rows=rows[starts[long]].tolist(), column=series.column, sample=sample
+        )
     share = float(np.mean(same))
     if share > _UNCHANGED_SHARE and prices.size > _FEW:
         count = int(same.sum())
         text = (
-            f"{count} prices of {name} ({share:.1%}) equal the one before: holidays carried forward, or a coarse price?"
+            f"{count} prices of {series.name} ({share:.1%}) equal the one before: "
+            "holidays carried forward, or a coarse price?"
         )
         where = rows[1:][same].tolist()
-        report.add("flagged", "unchanged_prices", text, rows=where, column=name, count=count)
+        report.add("flagged", "unchanged_prices", text, rows=where, column=series.column, count=count)
 
 
-def _moves(name: str, prices: FloatArray, rows: IntArray, dates: DateArray, report: Report) -> None:
+def _moves(series: Series, prices: FloatArray, rows: IntArray, dates: DateArray, report: Report) -> None:
     """Jumps: near a round factor, undone at once, or just large. What is usual for the series is no jump."""
     ratio = prices[1:] / prices[:-1]
     size = np.abs(np.log(ratio))
@@ -88,10 +92,10 @@ def _moves(name: str, prices: FloatArray, rows: IntArray, dates: DateArray, repo
             report.add(
                 "flagged",
                 code,
-                f"{where.size} move{'s' if where.size > 1 else ''} of {name} {text} "
+                f"{where.size} move{'s' if where.size > 1 else ''} of {series.name} {text} "
                 f"The largest: factor {ratio[i]:.4f} on {day(dates[i + 1])}".replace("% The", "%. The"),
                 rows=rows[where + 1].tolist(),
-                column=name,
+                column=series.column,
                 sample=f"{prices[i + 1]:.12g}",
                 remedy="Compare with another source; nothing was changed.",
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,11 +15,19 @@ from riskcore.ingest.findings import Report
 _FEW = 20
 
 
+class Named(NamedTuple):
+    """An asset and the file's column of its prices."""
+
+    asset: str
+    column: str
+
+
 @dataclass(frozen=True)
 class Series:
-    """Prices of one asset in order of date, and the file rows they come from; NaN where the cell is empty."""
+    """Prices of one asset in order of date, and the file rows and column they come from; NaN where a cell is empty."""
 
     name: str
+    column: str
     dates: DateArray
     prices: FloatArray
     rows: IntArray
@@ -30,32 +39,33 @@ def day(date: np.datetime64) -> str:
 
 
 def in_order(
-    names: Sequence[str], dates: DateArray, columns: Sequence[FloatArray], rows: IntArray, asset: str, report: Report
+    names: Sequence[Named], dates: DateArray, columns: Sequence[FloatArray], rows: IntArray, asset: str, report: Report
 ) -> list[Series]:
     """Series in ascending order of date with one row a date; rows that agree are merged, contradictions are faults."""
     steps = np.diff(dates.astype(np.int64))
+    whose = f" of {asset}" if asset else ""
     if bool((steps < 0).any()):
         if bool((steps <= 0).all()):
-            report.add("fixed", "newest_first", "the rows run from the newest date to the oldest", column=asset)
+            report.add("fixed", "newest_first", f"the rows{whose} run from the newest date to the oldest")
         else:
             late = rows[1:][steps < 0]
-            text = f"{late.size} row{'s' if late.size > 1 else ''} not in order of date; sorted"
-            report.add("fixed", "unsorted", text, rows=late.tolist(), column=asset)
+            text = f"{late.size} row{'s' if late.size > 1 else ''}{whose} not in order of date; sorted"
+            report.add("fixed", "unsorted", text, rows=late.tolist())
         order = np.argsort(dates, kind="stable")
         dates, rows, columns = dates[order], rows[order], [column[order] for column in columns]
     again = np.flatnonzero(np.diff(dates.astype(np.int64)) == 0) + 1
     if again.size == 0:
-        return [Series(name, dates, column, rows) for name, column in zip(names, columns, strict=True)]
-    return _merged(names, dates, list(columns), rows, again, asset, report)
+        return [Series(*named, dates, column, rows) for named, column in zip(names, columns, strict=True)]
+    return _merged(names, dates, list(columns), rows, again, whose, report)
 
 
 def _merged(
-    names: Sequence[str],
+    names: Sequence[Named],
     dates: DateArray,
     columns: list[FloatArray],
     rows: IntArray,
     again: IntArray,
-    asset: str,
+    whose: str,
     report: Report,
 ) -> list[Series]:
     """One row a date: the first price of each group; another price in the group is a contradiction."""
@@ -78,15 +88,15 @@ def _merged(
     agreed = [int(i) for i in again if int(group[i]) not in conflicting]
     if agreed:
         dropped = rows[agreed]
-        text = f"{day(dates[agreed[0]])} twice without contradiction" + (
+        text = f"{day(dates[agreed[0]])} twice{whose} without contradiction" + (
             f", and {len(agreed) - 1} more rows" if len(agreed) > 1 else ""
         )
-        report.add("fixed", "duplicate_dates", f"{text}; one row kept", rows=sorted(dropped.tolist()), column=asset)
-    return [Series(name, dates[first], column, rows[first]) for name, column in zip(names, columns, strict=True)]
+        report.add("fixed", "duplicate_dates", f"{text}; one row kept", rows=sorted(dropped.tolist()))
+    return [Series(*named, dates[first], column, rows[first]) for named, column in zip(names, columns, strict=True)]
 
 
 def _conflict(
-    name: str,
+    named: Named,
     dates: DateArray,
     column: FloatArray,
     rows: IntArray,
@@ -98,7 +108,7 @@ def _conflict(
 ) -> None:
     pairs = [(int(source[group[w]]), int(rows[w])) for w in wrong]
     shown = [
-        f"{day(dates[w])} twice in {name}: {value[group[w]]:.12g} (row {one}), {column[w]:.12g} (row {other})"
+        f"{day(dates[w])} twice in {named.asset}: {value[group[w]]:.12g} (row {one}), {column[w]:.12g} (row {other})"
         for w, (one, other) in zip(wrong[:5], pairs, strict=False)
     ]
     more = f"; and {wrong.size - 5} more" if wrong.size > 5 else ""
@@ -106,7 +116,7 @@ def _conflict(
         "duplicate_conflict",
         "; ".join(shown) + more,
         rows=list(dict.fromkeys(row for pair in pairs for row in pair)),
-        column=name,
+        column=named.column,
         sample=f"{column[wrong[0]]:.12g}",
         count=wrong.size,
         remedy="Keep the right row of each date.",
@@ -119,18 +129,18 @@ def check_prices(series: Series, max_missing: float, partial: bool, report: Repo
     With `partial`, cells were lost to other faults, and faults that count cells are not told beside those.
     """
     priced = np.flatnonzero(~np.isnan(series.prices))
-    name = series.name
+    name, column = series.name, series.column
     if partial and priced.size < 2:
         return
     if priced.size == 0:
         remedy = "Remove the column, or choose others with columns=[...]."
-        report.error("empty_column", f"{name} has no price", column=name, remedy=remedy)
+        report.error("empty_column", f"{name} has no price", column=column, remedy=remedy)
         return
     if priced.size == 1:
         row = series.rows[priced[0]]
         remedy = "Give at least two prices."
         report.error(
-            "too_few_prices", f"{name} has one price, no return can be taken", rows=[row], column=name, remedy=remedy
+            "too_few_prices", f"{name} has one price, no return can be taken", rows=[row], column=column, remedy=remedy
         )
         return
     prices, rows, dates = series.prices[priced], series.rows[priced], series.dates[priced]
@@ -138,7 +148,9 @@ def check_prices(series: Series, max_missing: float, partial: bool, report: Repo
         remedy = "Convert returns to prices first, e.g. 100 * (1 + returns).cumprod()."
         i = int(np.flatnonzero(prices <= 0)[0])
         text = f"{name} looks like returns, not prices: negative numbers round zero such as {prices[i]:.6g}"
-        report.error("looks_like_returns", text, rows=[rows[i]], column=name, sample=f"{prices[i]:.6g}", remedy=remedy)
+        report.error(
+            "looks_like_returns", text, rows=[rows[i]], column=column, sample=f"{prices[i]:.6g}", remedy=remedy
+        )
         return
     low = np.flatnonzero(prices <= 0)
     if low.size:
@@ -147,14 +159,14 @@ def check_prices(series: Series, max_missing: float, partial: bool, report: Repo
             "zero_or_negative",
             f"price {prices[i]:.12g} of {name} on {day(dates[i])}: the log return is undefined",
             rows=rows[low].tolist(),
-            column=name,
+            column=column,
             sample=f"{prices[i]:.12g}",
             remedy="Correct these prices or leave the cells empty.",
         )
         return
     if bool((prices == prices[0]).all()) and not partial:
         remedy = "Remove the column: it carries no risk."
-        report.error("constant_column", f"{name} is {prices[0]:.12g} on every date", column=name, remedy=remedy)
+        report.error("constant_column", f"{name} is {prices[0]:.12g} on every date", column=column, remedy=remedy)
         return
     if not partial:
         _missing(series, priced, max_missing, report)
@@ -176,16 +188,16 @@ def _missing(series: Series, priced: IntArray, max_missing: float, report: Repor
     inner = slice(int(priced[0]), int(priced[-1]) + 1)
     empty = np.flatnonzero(np.isnan(series.prices[inner])) + inner.start
     share = empty.size / (inner.stop - inner.start)
-    name = series.name
+    name, column = series.name, series.column
     rows = series.rows[empty].tolist()
     if share > max_missing:
         report.error(
             "too_many_missing",
             f"{share:.1%} of the cells of {name} between its first and last price are empty, at most {max_missing:.1%}",
             rows=rows,
-            column=name,
+            column=column,
             remedy="Remove the column, or pass max_missing.",
         )
     elif empty.size:
         text = f"{empty.size} empty cell{'s' if empty.size > 1 else ''} of {name} ({share:.1%}); nothing is filled in"
-        report.add("flagged", "missing_prices", text, rows=rows, column=name)
+        report.add("flagged", "missing_prices", text, rows=rows, column=column)

@@ -139,7 +139,9 @@ def draw_tails(
                 while j > 0 and levels[j] > u:
                     j -= 1
                 w = (np.log(u / (1.0 - u)) - knots[j]) / (knots[j + 1] - knots[j])
-                out[i, t] = quantiles[t, j] + w * (quantiles[t, j + 1] - quantiles[t, j])
+                # a draw beyond the level is a hit, also where the law has an atom at its VaR
+                drawn = quantiles[t, j] + w * (quantiles[t, j + 1] - quantiles[t, j])
+                out[i, t] = max(drawn, np.nextafter(var[t], np.inf))
 
 
 @njit(cache=True)
@@ -151,7 +153,8 @@ def draw_excesses(uniforms: FloatArray, level: FloatArray, var: FloatArray, es: 
             out[i, t] = var[t]
             if u > level[t]:
                 u = min(u, 1.0 - 1.1e-16)
-                out[i, t] = var[t] - (es[t] - var[t]) * np.log((1.0 - u) / (1.0 - level[t]))
+                drawn = var[t] - (es[t] - var[t]) * np.log((1.0 - u) / (1.0 - level[t]))
+                out[i, t] = max(drawn, np.nextafter(var[t], np.inf))
 
 
 @njit(cache=True)

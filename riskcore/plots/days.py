@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -68,6 +68,8 @@ def forecast_band(
     _add_targets(figure, rows, forecasts.targets, hide_vars_but=target)
     subtitle = _add_hits(figure, rows, target) if target is not None else "no VaR target, so no hits"
     bad = rows.index[rows["status"].cat.codes.to_numpy() >= Status.implausible]
+    # An axis without a trace is not drawn: this one keeps the dates where there is neither hit nor bad day.
+    figure.add_scatter(x=rows.index[[0, -1]], y=[None, None], showlegend=False, hoverinfo="skip", row=2, col=1)
     _add_strip(figure, bad, 0, style.NOT_OK, "not ok (implausible or worse)", rows.loc[bad, "status"].astype(str))
     _cut_axis(figure, rows, [t.label for t in forecasts.targets])
     figure.update_yaxes(title_text="loss (positive hurts)", tickformat="~%", row=1, col=1)
@@ -112,8 +114,7 @@ def ema_indicators(
     from plotly.subplots import make_subplots
 
     asset, model = style.pick(forecasts, asset, model)
-    unit = Forecasts(forecasts.frame.loc[([asset], [model]), :], forecasts.targets)
-    table = indicator_table(unit, halflife=halflife).droplevel(["asset", "model"])
+    table = indicator_table(style.only(forecasts, asset, model), halflife=halflife).droplevel(["asset", "model"])
     panels = ["risk"]
     if "volatility" in table and bool(table["volatility"].notna().any()):
         panels.append("volatility")
@@ -127,7 +128,7 @@ def ema_indicators(
     if "volatility" in panels:
         _add_line(figure, table["volatility"], "volatility", {"color": style.MUTED, "width": 1.6}, row=2)
     for target in variables:
-        line = style.target_line(target, forecasts.targets) | {"width": 1.4}
+        line = style.hit_rate_line(target, forecasts.targets)
         name = f"hit rate of {style.target_text('var', target.level)}"
         _add_line(figure, table[hit_label(target)], name, line, row=len(panels))
         expected = {"color": line["color"], "width": 1, "dash": "dash"}
@@ -151,6 +152,7 @@ def rolling_hits(
     *,
     target: Target | None = None,
     days: int = defaults.ROLLING_DAYS,
+    missing: Literal["hit", "skip"] = "skip",
 ) -> go.Figure:
     """Hits of the last `days` days over the supervisor's green, yellow and red zones.
 
@@ -164,6 +166,9 @@ def rolling_hits(
         A VaR target, by default the table's first.
     days : int
         Length of the window; see `riskcore.indicators.rolling_hits`, which the figure draws.
+    missing : {"skip", "hit"}
+        "skip" draws the hits that happened, over the zones of the days with forecast; "hit" is the supervisor's count,
+        in which a day without forecast is a hit. Days without forecast have a panel of their own in both.
 
     Returns
     -------
@@ -173,47 +178,72 @@ def rolling_hits(
     Raises
     ------
     ConfigError
-        If asset or model is not named among several, or is unknown, or the target is no VaR of the table.
+        If asset or model is not named among several, or is unknown, or the target is no VaR of the table, or `missing`
+        is neither of its choices.
 
     Examples
     --------
     >>> rolling_hits(forecasts, "S&P 500", "garch-t")  # doctest: +SKIP
     """
-    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
 
     asset, model = style.pick(forecasts, asset, model)
     target = _hit_target(forecasts, target)
     title = _title(asset, model)
     if target is None:
         return style.empty(title, "no VaR target, so no hits")
-    table = rolling_table(forecasts, asset, model, target, days)
+    table = rolling_table(forecasts, asset, model, target, days, missing=missing)
     name = style.target_text("var", target.level)
     if table.empty:
         return style.empty(title, f"fewer than {days} days with a forecast of {name}")
-    figure = go.Figure()
-    hover = "%{y} hits: %{customdata[0]} zone, %{customdata[1]} of them days without forecast<extra></extra>"
+    gaps = int(table["missing"].max()) > 0
+    heights = {"row_heights": [0.72, 0.28], "vertical_spacing": 0.06} if gaps else {}
+    figure = make_subplots(rows=1 + gaps, cols=1, shared_xaxes=True, **heights)
+    top = _add_zones(figure, table, days, target.level)
+    hover = "%{y} hits in %{customdata[0]} days: %{customdata[1]}<extra></extra>"
     figure.add_scatter(
-        x=table.index, y=table["hits"], mode="lines", name="hits", hovertemplate=hover,
-        customdata=table[["zone", "missing"]].to_numpy(), line={"color": style.INK, "width": 1.6, "shape": "hv"},
+        x=table.index, y=table["hits"].where(table["n_obs"] > 0), mode="lines", name="hits", hovertemplate=hover,
+        customdata=table[["n_obs", "zone"]].to_numpy(), line={"color": style.INK, "width": 1.6, "shape": "hv"},
+        row=1, col=1,
     )  # fmt: skip
-    yellow, red = zone_limits(days, target.level)
-    top = max(float(table["hits"].max()) + 1.0, red + 2.0)
-    edges = ((-0.5, yellow - 0.5), (yellow - 0.5, red - 0.5), (red - 0.5, top))
-    texts = (f"green: up to {yellow - 1}", f"yellow: {yellow} to {red - 1}", f"red: {red} or more")
-    # "aside": beside the plot; a narrow page moves these labels inside.
-    note = {"name": "aside", "x": 1.0, "xref": "paper", "xanchor": "left", "yanchor": "middle", "showarrow": False}
-    for zone, (low, high), text in zip(ZONES, edges, texts, strict=True):
-        figure.add_hrect(
-            y0=low, y1=high, fillcolor=style.ZONE_COLOURS[zone], opacity=0.18, line_width=0, layer="below",
+    figure.update_yaxes(title_text="hits", range=[-0.5, top], showgrid=False, row=1, col=1)
+    if gaps:
+        figure.add_scatter(
+            x=table.index, y=table["missing"], mode="lines", name="days without forecast", fill="tozeroy",
+            fillcolor=style.NO_VALUE, line={"color": style.MUTED, "width": 1, "shape": "hv"},
+            hovertemplate="%{y} days without forecast<extra></extra>", row=2, col=1,
         )  # fmt: skip
-        figure.add_annotation(text=text, y=(low + high) / 2, font={"size": 11, "color": style.MUTED}, **note)
-    figure.update_yaxes(title_text=f"hits in {days} days", range=[-0.5, top], showgrid=False)
+        figure.update_yaxes(title_text="no forecast", rangemode="tozero", nticks=3, row=2, col=1)
     _date_axis(figure, table.index)
-    expected = float(table["expected_hits"].iloc[-1])
-    subtitle = f"losses above {name}; expected {expected:.3g}; zones by the binomial law"
-    if int(table["missing"].max()) > 0:
-        subtitle += "; days without forecast count as hits"
-    return style.finish(figure, title=title, subtitle=subtitle, height=320, legend=False, margin={"r": 110})
+    count = "losses above" if missing == "skip" else "losses above, or no forecast of,"
+    subtitle = f"{count} {name} in the last {days} days; {days * (1 - target.level):.3g} expected"
+    if gaps and missing == "skip":
+        subtitle += "; days without forecast are no hits, zones are those of the days with one"
+    legend = {"itemclick": False, "itemdoubleclick": False, "traceorder": "normal"}
+    figure.update_layout(legend=legend)
+    return style.finish(figure, title=title, subtitle=subtitle, height=420 if gaps else 340)
+
+
+def _add_zones(figure: go.Figure, table: pd.DataFrame, days: int, level: float) -> float:
+    """The three zones as bands that move with the number of days counted, and the top of the axis."""
+    n_obs = table["n_obs"].where(table["n_obs"] > 0).ffill().bfill().fillna(days).astype(int)
+    turns = (n_obs != n_obs.shift()).to_numpy()
+    turns[-1] = True
+    n_obs = n_obs[turns]
+    known = {n: zone_limits(n, level) for n in n_obs.unique()}
+    yellow, red = (np.array([known[n][i] for n in n_obs]) for i in (0, 1))
+    top = max(float(table["hits"].max()) + 1.0, float(red.max()) + 2.0)
+    texts: tuple[str, ...] = ZONES
+    if len(known) == 1:
+        texts = (f"green: up to {yellow[0] - 1}", f"yellow: {yellow[0]} to {red[0] - 1}", f"red: {red[0]} or more")
+    base = {"mode": "lines", "hoverinfo": "skip", "row": 1, "col": 1}
+    line = {"width": 0, "shape": "hv"}
+    figure.add_scatter(x=n_obs.index, y=np.full(len(n_obs), -0.5), line=line, showlegend=False, **base)
+    edges = (yellow - 0.5, red - 0.5, np.full(len(n_obs), top))
+    for zone, edge, text in zip(ZONES, edges, texts, strict=True):
+        colour = style.ZONE_COLOURS[zone]
+        figure.add_scatter(x=n_obs.index, y=edge, name=text, fill="tonexty", fillcolor=colour, line=line, **base)
+    return top
 
 
 def _title(asset: str, model: str) -> str:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 DIFFERENCE_SCORES = ("fz0", "log")
 """Scores whose ratio means nothing, as they change by a constant with the unit of the losses."""
 
+NOT_COMPARABLE = "scored on different days: not comparable"
+
 
 def pit_histogram(
     forecasts: Forecasts, asset: str | None = None, model: str | None = None, *, bins: int = 20
@@ -124,7 +126,7 @@ def score_bars(score_table: pd.DataFrame, *, asset: str | None = None) -> go.Fig
     )  # fmt: skip
     for i, (_, part) in enumerate(panels, start=1):
         _add_bars(figure, part, row=i)
-    figure.update_annotations(x=0, xanchor="left", font={"size": 13})
+    figure.update_annotations(x=0, xanchor="left", align="left", font={"size": 13})
     title = f"{style.safe(asset)}: scores against the best"
     subtitle = "mean scores, lower is better; 0 is the best model"
     margin = {"t": 104}
@@ -186,7 +188,8 @@ def p_value_heatmap(backtest_table: pd.DataFrame, *, asset: str | None = None) -
     if rows.empty:
         return style.empty(style.safe(asset), "no tests")
     rows = rows.assign(
-        row=[f"{style.safe(t)}<br>{style.target_text(m, x)}" for t, m, x in rows[["test", "measure", "level"]].values],
+        missing=missing_as_hits(rows),
+        row=[f"{style.safe(style.title(t))}<br>{style.target_text(m, x)}" for t, m, x in rows[["test", "measure", "level"]].values],
         column=rows["model"].map(style.safe),
     )
     tests, models = list(dict.fromkeys(rows["row"]))[::-1], list(dict.fromkeys(rows["column"]))
@@ -208,12 +211,42 @@ def p_value_heatmap(backtest_table: pd.DataFrame, *, asset: str | None = None) -
     figure.update_xaxes(type="category", side="top", showgrid=False, ticks="", **labels)
     figure.update_yaxes(type="category", showgrid=False, ticks="", tickfont={"size": 11})
     subtitle = "p-value, hits / expected; stronger colour: p below 0.10, 0.05, 0.01; grey: none"
+    if bool((rows["missing"] > 0).any()):
+        subtitle += "; missing: days without forecast, which the test counts as hits"
     title = f"{style.safe(asset)}: p-values"
     size = 150 + 38 * len(tests)
     margin = {"t": 104}
     return style.finish(
         figure, title=title, subtitle=subtitle, height=size, legend=False, hovermode="closest", margin=margin
     )
+
+
+def missing_as_hits(backtest_table: pd.DataFrame) -> pd.Series:
+    """How many of a test's hits are days without forecast: what it counts beyond the binomial test, in hits and days.
+
+    >>> rows = {"asset": "A", "model": "m", "measure": "var", "level": 0.99, "test": ["traffic_light", "binomial"]}
+    >>> missing_as_hits(pd.DataFrame({**rows, "hits": [9, 5], "n_obs": [254, 250]})).tolist()
+    [4, 0]
+    """
+    keys = ["asset", "model", "measure", "level"]
+    counts = backtest_table[[*keys, "hits", "n_obs"]]
+    plain = counts[backtest_table["test"] == "binomial"].drop_duplicates(keys)
+    beside = counts.merge(plain, on=keys, how="left", suffixes=("", "_plain"))
+    more = (beside[c] - beside[f"{c}_plain"] for c in ("hits", "n_obs"))
+    hits, days = (x.to_numpy(dtype=np.float64) for x in more)
+    missing = np.where((hits == days) & (hits > 0), hits, 0).astype(int)
+    return pd.Series(missing, index=backtest_table.index, name="missing")
+
+
+def hits_text(hits: object, missing: int) -> str:
+    """A count of hits, those that are days without forecast apart.
+
+    >>> hits_text(159, 100), hits_text(12, 0), hits_text(float("nan"), 0)
+    ('59 + 100 missing', '12', '–')
+    """
+    if missing and isinstance(hits, (int, float, np.number)):
+        return f"{_number(hits - missing, ',.0f')} + {missing:,} missing"
+    return _number(hits, ",.0f")
 
 
 def _asset(table: pd.DataFrame, asset: str | None) -> str:
@@ -230,10 +263,16 @@ def _is_relative(score: str) -> bool:
 
 def _panel_title(key: Any, part: pd.DataFrame) -> str:
     measure, level, score = key
-    title = f"<b>{style.safe(score)}</b> · {style.target_text(measure, level)}"
+    target = "" if measure == "density" else f" · {style.target_text(measure, level)}"
+    title = f"<b>{style.safe(style.title(score))}</b>{target}"
     if not _is_relative(score):
         title += " (difference)"
-    return title + (" · days differ" if part.loc[part["mean"].notna(), "n_obs"].nunique() > 1 else "")
+    return title + ("" if same_days(part) else f"<br>{NOT_COMPARABLE}")
+
+
+def same_days(part: pd.DataFrame) -> bool:
+    """Whether all means of a score rest on as many days."""
+    return part.loc[part["mean"].notna(), "n_obs"].nunique() <= 1
 
 
 def _add_bars(figure: go.Figure, part: pd.DataFrame, *, row: int) -> None:
@@ -259,7 +298,7 @@ def _number(value: object, spec: str) -> str:
 
 
 def _cell_text(record: dict[Any, Any]) -> str:
-    p, hits = _number(record["p_value"], ".3f"), _number(record["hits"], ".0f")
+    p, hits = _number(record["p_value"], ".3f"), hits_text(record["hits"], record["missing"])
     if p == "0.000":
         p = "&lt;0.001"
     return p if hits == "–" else f"{p}<br>{hits} / {_number(record['expected_hits'], '.1f')}"

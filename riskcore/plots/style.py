@@ -17,12 +17,14 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 INK, MUTED, GRID, PAPER = "#1b2733", "#5b6875", "#e3e8ed", "#ffffff"
 LOSS, HIT, NOT_OK = "#7b8794", "#c8102e", "#8a6d00"
 MEASURE_COLOURS = {
-    "var": ("#0072b2", "#56a0d3", "#9cc4e4"),
+    "var": ("#00609c", "#4db1ea", "#9cc4e4"),
     "es": ("#c45500", "#e08a4a", "#efb98f"),
-    "expectile": ("#007a5e", "#4aa98f", "#93cdbd"),
+    "expectile": ("#006b52", "#45b394", "#93cdbd"),
 }
+HIT_RATE_COLOURS = ("#6f3596", "#b97fdb", "#d9bdeb")
+"""Hit rates by rank of their VaR: none looks like a risk figure."""
 MEASURE_DASHES = {"var": "solid", "es": "dash", "expectile": "dot"}
-ZONE_COLOURS = {"green": "#2a9d5c", "yellow": "#e3a700", "red": "#c8102f"}
+ZONE_COLOURS = {"green": "#cdeada", "yellow": "#f9e9b8", "red": "#f6cdd1"}
 BAR, BAR_OUT, BAND = "#5f8fb8", "#c45501", "#cfd8e0"
 NO_VALUE, BUTTON, BUTTON_ON = "#d5dbe1", "#eef1f4", "#cdd6de"
 P_COLOURS = ("#b94e12", "#f3bd93", "#f8e6cf", "#dfeaf3")
@@ -39,13 +41,39 @@ CONFIG = {
 REMOVED_BUTTONS = ("sendChartToCloud", "sendDataToCloud", "select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d")
 """Left out of every figure's tool bar; the first two would upload the data."""
 
+TITLES = {
+    "traffic_light": "Traffic light (Basel)",
+    "binomial": "Binomial (number of hits)",
+    "kupiec": "Kupiec (number of hits)",
+    "tuff": "Time until first failure",
+    "christoffersen_independence": "Christoffersen independence",
+    "christoffersen_coverage": "Christoffersen conditional coverage",
+    "dynamic_quantile": "Dynamic quantile (Engle, Manganelli)",
+    "acerbi_szekely_z1": "Acerbi-Szekely Z1",
+    "acerbi_szekely_z2": "Acerbi-Szekely Z2",
+    "minimally_biased": "Minimally biased (Acerbi, Szekely)",
+    "exceedance_residuals": "Exceedance residuals (McNeil, Frey)",
+    "costanzino_curran": "Costanzino-Curran",
+    "es_calibration": "Calibration of VaR and ES",
+    "expectile_calibration": "Calibration of the expectile",
+    "expectile_conditional_calibration": "Conditional calibration of the expectile",
+    "pit_uniformity": "Uniformity of the PIT",
+    "quantile": "Quantile score",
+    "expectile": "Asymmetric squared error",
+    "fz0": "FZ0 score of VaR and ES",
+    "log_score": "Log score",
+    "crps": "CRPS",
+}
+"""What readers call the tests and scores of the tables."""
+
 DARK = {
     INK: "#e6ebf0", MUTED: "#a3b0bc", GRID: "#323d48", PAPER: "#161c22",
     LOSS: "#8593a0", HIT: "#ff6b7d", NOT_OK: "#e0b93c",
-    "#0072b2": "#5ab4f0", "#56a0d3": "#3d86bd", "#9cc4e4": "#2b5f87",
+    "#00609c": "#a5d8ff", "#4db1ea": "#2f8ad6", "#9cc4e4": "#2b5f87",
     "#c45500": "#ff9f5c", "#e08a4a": "#cc7434", "#efb98f": "#8f5226",
-    "#007a5e": "#3fcfa8", "#4aa98f": "#2c977a", "#93cdbd": "#1f6a56",
-    "#2a9d5c": "#36b56d", "#e3a700": "#d9a514", "#c8102f": "#e0455a",
+    "#006b52": "#86ecca", "#45b394": "#2aa07f", "#93cdbd": "#1f6a56",
+    "#6f3596": "#dcb6f7", "#b97fdb": "#a061cf", "#d9bdeb": "#6d4a87",
+    "#cdeada": "#1c4430", "#f9e9b8": "#4d3f16", "#f6cdd1": "#54252d",
     BAR: "#5f93c2", BAR_OUT: "#ff9f5d", BAND: "#3a4753",
     NO_VALUE: "#2a333c", BUTTON: "#242d36", BUTTON_ON: "#3f4d5a",
     "#b94e12": "#c05f22", "#f3bd93": "#7d4a28", "#f8e6cf": "#54432f", "#dfeaf3": "#24384a",
@@ -72,7 +100,7 @@ def template(*, dark: bool = False) -> dict[str, Any]:
             "legend": {"orientation": "h", "x": 0, "xanchor": "left", "font": {"size": 12}},
             "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": muted, "activecolor": ink},
             "margin": {"l": 60, "r": 20, "t": 64, "b": 48},
-            "colorway": [DARK[c] if dark else c for c in ("#0072b2", "#c45500", "#007a5e", MUTED)],
+            "colorway": [DARK[c] if dark else c for c in ("#00609c", "#c45500", "#006b52", MUTED)],
             "xaxis": {**axis, "showgrid": False},
             "yaxis": axis,
         }
@@ -120,11 +148,32 @@ def target_text(measure: str, level: float | None = None) -> str:
     return name if level is None or level != level else f"{name} {level_text(level)}"
 
 
+def title(name: object) -> str:
+    """A test or score in words; an unknown one keeps its name.
+
+    >>> title("tuff"), title("my_test")
+    ('Time until first failure', 'my test')
+    """
+    return TITLES.get(str(name), str(name).replace("_", " "))
+
+
 def target_line(target: Target, targets: tuple[Target, ...]) -> dict[str, Any]:
     """Colour and dash of a target: its measure's, the first of a measure strongest."""
     rank = [t for t in targets if t.measure == target.measure].index(target)
     shades = MEASURE_COLOURS[target.measure]
     return {"color": shades[min(rank, len(shades) - 1)], "dash": MEASURE_DASHES[target.measure], "width": 1.6}
+
+
+def hit_rate_line(target: Target, targets: tuple[Target, ...]) -> dict[str, Any]:
+    """Colour of the hit rate of a VaR, by its rank."""
+    rank = [t for t in targets if t.measure == "var"].index(target)
+    return {"color": HIT_RATE_COLOURS[min(rank, len(HIT_RATE_COLOURS) - 1)], "width": 1.4}
+
+
+def only(forecasts: Forecasts, asset: str, model: str) -> Forecasts:
+    """The rows of one asset and model as a table of their own."""
+    assets, models = (forecasts.frame.index.get_level_values(name) for name in ("asset", "model"))
+    return Forecasts(forecasts.frame[(assets == asset) & (models == model)], forecasts.targets)
 
 
 def pick(forecasts: Forecasts, asset: str | None, model: str | None) -> tuple[str, str]:

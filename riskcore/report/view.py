@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
@@ -14,11 +13,20 @@ import pandas as pd
 from riskcore import defaults
 from riskcore._types import Status
 from riskcore.forecasts import STATUS_NAMES, Forecasts
-from riskcore.indicators import expectile_table
-from riskcore.plots.judged import excess_over_best, excess_text
-from riskcore.plots.style import level_text, target_text
+from riskcore.indicators import beside_expectile, expectile_table
+from riskcore.plots.judged import NOT_COMPARABLE, excess_over_best, excess_text, hits_text, missing_as_hits, same_days
+from riskcore.plots.style import level_text, target_text, title
 
 NONE = "–"
+STATUS_WORDS = {
+    "ok": "nothing to remark",
+    "retry": "estimated from another start; usable",
+    "boundary": "an estimated parameter lies on its limit; usable",
+    "implausible": "ES below VaR, or a forecast outside any sane range; do not use without a look",
+    "stale_params": "the estimation failed, the last good parameters stand in",
+    "fallback": "the estimation failed, a simpler model stands in",
+    "failed": "no forecast",
+}
 
 
 def number(value: object, spec: str = ".4g") -> str:
@@ -84,44 +92,107 @@ def overview(forecasts: Forecasts) -> dict[str, Any]:
         "limit": percent(defaults.DEGRADED_SHARE, 0),
         "statuses": [name.replace("_", " ") for name in STATUS_NAMES],
         "units": mark_first(units),
+        "meanings": status_meanings(STATUS_NAMES),
     }
 
 
-def tomorrow(forecasts: Forecasts) -> dict[str, Any]:
-    """The last row of every asset and model whose loss is unknown; without one, the last row there is."""
-    ahead = forecasts.next_day()
-    rows = forecasts.frame if ahead.empty else ahead
-    last = rows.groupby(level=["asset", "model"], sort=False).tail(1)
+def status_meanings(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Statuses and what they mean, from good to bad."""
+    found = set(names)
+    return [(x.replace("_", " "), STATUS_WORDS[x]) for x in STATUS_NAMES if x in found]
+
+
+def tomorrow(forecasts: Forecasts, chosen: Mapping[str, str]) -> dict[str, Any]:
+    """The last row of every asset and model whose loss is unknown; without one, the last row there is.
+
+    `chosen` names the model of each asset whose row is marked.
+    """
+    last = last_rows(forecasts)
     targets = [t for t in forecasts.targets if bool(last[t.label].notna().any())]
     volatility = "volatility" in last and bool(last["volatility"].notna().any())
+    heads = [target_text(t.measure, t.level) for t in targets] + (["volatility"] if volatility else [])
     records = []
     for key, row in zip(last.index, last.to_dict("records"), strict=True):
         asset, model, date = key
-        cells = [percent(row[t.label]) for t in targets] + ([percent(row["volatility"])] if volatility else [])
-        status = str(row["status"]).replace("_", " ")
-        bad = Status[str(row["status"])] >= Status.implausible
-        day, origin = f"{date:%Y-%m-%d}", f"{row['origin']:%Y-%m-%d}"
+        values = [row[t.label] for t in targets] + ([row["volatility"]] if volatility else [])
         records.append(
             {
                 "asset": asset,
                 "model": model,
-                "date": day,
-                "origin": origin,
-                "cells": cells,
-                "status": status,
-                "bad": bad,
+                "date": f"{date:%Y-%m-%d}",
+                "origin": f"{row['origin']:%Y-%m-%d}",
+                "cells": list(zip(heads, map(percent, values), strict=True)),
+                "status": str(row["status"]).replace("_", " "),
+                "bad": Status[str(row["status"])] >= Status.implausible,
+                "chosen": chosen.get(asset) == model,
             }
         )
-    heads = [target_text(t.measure, t.level) for t in targets] + (["volatility"] if volatility else [])
     spans = {(r["date"], r["origin"]) for r in records}
     same = dict(zip(("date", "origin"), next(iter(spans)), strict=True)) if len(spans) == 1 else None
     return {
-        "ahead": not ahead.empty,
+        "ahead": not forecasts.next_day().empty,
         "same": same,
         "heads": heads,
         "rows": mark_first(records),
+        "meanings": status_meanings(set(last["status"].astype(str)) - {"ok"}),
+        "constants": _constants(forecasts),
         "beside": _beside(forecasts, last),
     }
+
+
+def last_rows(forecasts: Forecasts) -> pd.DataFrame:
+    """The last row of every asset and model, of those whose loss is unknown where there are any."""
+    ahead = forecasts.next_day()
+    rows = forecasts.frame if ahead.empty else ahead
+    return rows.groupby(level=["asset", "model"], sort=False).tail(1)
+
+
+def ranked(forecasts: Forecasts, scores: pd.DataFrame, asset: str) -> tuple[str, str]:
+    """The model of an asset with the lowest quantile score at the first VaR target, and why it is the one named."""
+    models = [m for a, m in forecasts.units if a == asset]
+    level = next((t.level for t in forecasts.targets if t.measure == "var"), None)
+    keys = (scores["asset"] == asset) & (scores["measure"] == "var") & (scores["score"] == "quantile")
+    rows = scores[keys & (scores["level"] == level) & scores["model"].isin(models) & scores["mean"].notna()]
+    if len(models) == 1:
+        return models[0], ""
+    if rows.empty:
+        return models[0], f"first of {len(models)} models, none has a VaR score"
+    note = "" if same_days(rows) else ", which were scored on different days"
+    return str(rows.loc[rows["mean"].idxmin(), "model"]), f"lowest VaR score of {len(rows)} models{note}"
+
+
+def headline(forecasts: Forecasts, asset: str, model: str, why: str) -> dict[str, str]:
+    """The next day of an asset in a sentence: its first VaR, ES and expectile VaR under one model."""
+    last = last_rows(forecasts)
+    assets, models = (last.index.get_level_values(name) for name in ("asset", "model"))
+    rows = last[(assets == asset) & (models == model)]
+    if rows.empty:
+        return {"asset": asset, "when": "", "values": "no row for the next day", "who": model}
+    row, date = rows.iloc[0], rows.index[0][2]
+    ahead = not math.isfinite(row["loss"])
+    when = f"next trading day after {row['origin']:%Y-%m-%d}" if ahead else f"last forecast, for {date:%Y-%m-%d}"
+    first = {t.measure: t for t in reversed(forecasts.targets)}
+    words = []
+    for target in (first[m] for m in ("var", "es", "expectile") if m in first):
+        if math.isfinite(row[target.label]):
+            text = target_text(target.measure, target.level)
+            if target.measure == "expectile":
+                text = f"expectile VaR (τ = {target.level:.10g})"
+            words.append(f"{text} {percent(row[target.label])}")
+    status = str(row["status"]).replace("_", " ")
+    who = f"{model}, {why}; status {status}" if why else f"{model}; status {status}"
+    return {"asset": asset, "when": when, "values": ", ".join(words) or "no forecast", "who": who}
+
+
+def _constants(forecasts: Forecasts) -> list[dict[str, str]]:
+    """What depends on the level of an expectile VaR alone, once per level."""
+    found = []
+    for level in (t.level for t in forecasts.targets if t.measure == "expectile"):
+        fixed = beside_expectile(math.nan, level)
+        ratio = number(fixed["loss_gain_ratio"], ",.1f")
+        normal = level_text(round(fixed["normal_var_level"], 5))
+        found.append({"level": f"{level:.10g}", "ratio": ratio, "normal": normal})
+    return found
 
 
 def _beside(forecasts: Forecasts, rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -133,8 +204,6 @@ def _beside(forecasts: Forecasts, rows: pd.DataFrame) -> list[dict[str, Any]]:
             "model": r["model"],
             "level": f"{r['level']:.10g}",
             "value": percent(r["expectile"]),
-            "ratio": number(r["loss_gain_ratio"], ",.1f"),
-            "normal": level_text(round(r["normal_var_level"], 5)),
             "implied": _level(r["implied_var_level"]),
             "es": _level(r["equal_es_level"]),
         }
@@ -166,7 +235,9 @@ def score_blocks(scores: pd.DataFrame, asset: str) -> list[dict[str, Any]]:
             }
             for r, x in zip(ordered.to_dict("records"), excess, strict=True)
         ]
-        blocks.append({"target": target_text(str(measure), _float(level)), "score": score, "lines": lines})
+        target = "" if measure == "density" else target_text(str(measure), _float(level))
+        words = {"target": target, "score": title(score), "note": "" if same_days(part) else NOT_COMPARABLE}
+        blocks.append({**words, "lines": lines})
     return blocks
 
 
@@ -177,6 +248,7 @@ def _float(level: object) -> float:
 def backtest_blocks(backtests: pd.DataFrame, asset: str) -> list[dict[str, Any]]:
     """One block per target of an asset: a line per test and model."""
     rows = backtests[backtests["asset"] == asset]
+    rows = rows.assign(missing=missing_as_hits(rows))
     blocks = []
     for key, part in rows.groupby(["measure", "level"], sort=False, dropna=False):
         measure, level = key
@@ -193,14 +265,14 @@ def _test_line(record: Mapping[Any, Any]) -> dict[str, Any]:
     p = record["p_value"]
     words = [record["reason"]] if number(p) == NONE else [record["p_method"], record["reason"]]
     return {
-        "test": record["test"],
+        "test": title(record["test"]),
         "model": record["model"],
         "p": p_text(p),
         "adjusted": p_text(record["p_adjusted"]),
         "rejected": bool(p < defaults.SIZE),
         "statistic": number(record["statistic"], ".3f"),
         "n": number(record["n_obs"], ",.0f"),
-        "hits": number(record["hits"], ",.0f"),
+        "hits": hits_text(record["hits"], record["missing"]),
         "expected": number(record["expected_hits"], ",.1f"),
         "method": "; ".join(str(x) for x in words if isinstance(x, str) and x),
     }
@@ -219,16 +291,4 @@ def finding_rows(findings: Iterable[Any] | None) -> list[dict[str, str]]:
             place.append("rows " + ", ".join(lines[:6]) + (" ..." if len(lines) > 6 else ""))
         words = {k: str(values.get(k) or "") for k in ("code", "severity", "message", "remedy")}
         rows.append({**words, "place": ", ".join(place)})
-    return rows
-
-
-def settings_rows(manifest: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """The manifest as name and text; nested parts are indented JSON, what the page shows elsewhere is left out."""
-    rows = []
-    for name, value in (manifest or {}).items():
-        if name in ("findings", "status", "share_not_ok"):
-            continue
-        nested = isinstance(value, (Mapping, list, tuple))
-        text = json.dumps(value, indent=1, ensure_ascii=False, default=str) if nested else str(value)
-        rows.append((str(name).replace("_", " "), text))
     return rows

@@ -18,24 +18,52 @@ def model_rows() -> list[tuple[str, str]]:
     return [(name, describe_model(forecaster)) for name, forecaster in FORECASTERS.items()]
 
 
-def describe_model(forecaster: Forecaster) -> str:
-    """One line on a model, in the words of the registries.
+_VOLATILITIES = {
+    "ewma": "RiskMetrics EWMA",
+    "garch": "GARCH(1,1)",
+    "gjr": "GJR-GARCH(1,1)",
+    "egarch": "EGARCH(1,1)",
+    "constant": "constant volatility",
+}
+_LAWS = {
+    "normal": "normal law",
+    "t": "Student t law",
+    "skewt": "skewed t law",
+    "ged": "generalised error law (GED)",
+    "age-weighted": "age-weighted residuals",
+}
+_SAMPLES = {
+    "empirical": "historical simulation",
+    "age-weighted": "age-weighted historical simulation (Boudoukh, Richardson and Whitelaw)",
+}
 
-    >>> from riskcore.forecasters import historical
-    >>> describe_model(historical())
-    'zero mean, constant volatility, empirical law'
+
+def describe_model(forecaster: Forecaster) -> str:
+    """One line on a model, in the words of the trade.
+
+    >>> from riskcore.forecasters import FORECASTERS
+    >>> describe_model(FORECASTERS["historical"]), describe_model(FORECASTERS["ewma"])
+    ('historical simulation', 'RiskMetrics EWMA with normal law, zero mean')
+    >>> describe_model(FORECASTERS["gjr-fhs"])
+    'filtered historical simulation with GJR-GARCH(1,1), constant mean'
     """
     from riskcore.distributions import LAWS
-    from riskcore.forecasters import LocationScale
+    from riskcore.forecasters import CARE, LocationScale
     from riskcore.volatility import MEANS, VOLATILITIES
 
+    if isinstance(forecaster, CARE):
+        return "CARE: expectile regression on yesterday's loss (Kuan, Yeh and Hsu); VaR and ES follow (Taylor)"
     if not isinstance(forecaster, LocationScale):
         return first_line(forecaster)
-    mean = _registry_name(forecaster.mean_used, MEANS)
-    return (
-        f"{mean} mean, {_registry_name(forecaster.volatility, VOLATILITIES)} volatility, "
-        f"{_registry_name(forecaster.law, LAWS)} law"
-    )
+    volatility = _registry_name(forecaster.volatility, VOLATILITIES)
+    law = _registry_name(forecaster.law, LAWS)
+    if volatility == "constant" and law in _SAMPLES:
+        return _SAMPLES[law]
+    variance = _VOLATILITIES.get(volatility, volatility)
+    mean = f"{_registry_name(forecaster.mean_used, MEANS)} mean".replace("ar1", "AR(1)")
+    if law == "empirical":
+        return f"filtered historical simulation with {variance}, {mean}"
+    return f"{variance} with {_LAWS.get(law, law)}, {mean}"
 
 
 def _registry_name(part: object, registry: Mapping[str, Any]) -> str:

@@ -47,7 +47,7 @@ class Walked:
 
 @dataclass(frozen=True)
 class Work:
-    """The units of a run, in the order of the table, with what each needs."""
+    """The units of a run, assets and models in the order given, with what each needs."""
 
     units: tuple[Unit, ...]
     series: Mapping[str, pd.Series[float]]
@@ -138,9 +138,7 @@ def plan_work(
     frame = walkforward.check_losses(losses, plan)
     forecasters = walkforward.resolve_models(models)
     wanted = walkforward.resolve_targets(targets)
-    for label, forecaster in forecasters.items():
-        offered = any(forecaster.offers(t) for t in wanted)
-        require(offered, f"model {label!r} offers none of the targets {', '.join(t.label for t in wanted)}")
+    walkforward.check_models(forecasters, wanted)
     n_units = frame.shape[1] * len(forecasters)
     require(
         n_units <= defaults.MAX_UNITS,
@@ -159,8 +157,8 @@ def plan_work(
         "from": None if first is None else f"{first:%Y-%m-%d}",
         "to": None if last is None else f"{last:%Y-%m-%d}",
     }
-    models_by_label = {label: repr(forecaster) for label, forecaster in sorted(forecasters.items())}
-    data = {asset: _describe(values) for asset, values in sorted(series.items())}
+    models_by_label = {label: repr(forecaster) for label, forecaster in forecasters.items()}
+    data = {asset: _describe(values) for asset, values in series.items()}
     units = tuple(
         Unit(asset, label, {**common, "code": dict(code_version()), "asset": asset, "model": label,
                             "forecaster": text, "losses": described["sha256"]})

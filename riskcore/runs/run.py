@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from riskcore.forecasters.base import Forecaster
     from riskcore.forecasts import Forecasts
 
+_log = logging.getLogger(__name__)
 Report = Callable[..., str]
 Progress = Callable[[int, int], None]
 
@@ -65,6 +67,11 @@ class Run:
         return self.state != "complete"
 
     @property
+    def report_error(self) -> str:
+        """Why there is no report.html although one was asked for; empty as a rule."""
+        return str(self.manifest.get("report_error", ""))
+
+    @property
     def targets(self) -> tuple[Target, ...]:
         """The targets that were forecast."""
         return tuple(Target.parse(label) for label in self.manifest["settings"]["targets"])
@@ -81,6 +88,8 @@ class Run:
                 faults.append(str(error))
         require(not faults, f"files of {str(self.path)!r} must be whole, got: {'; '.join(faults)}", DataError)
         require(bool(stored), f"{str(self.path)!r} must hold at least one unit, got none", DataError)
+        places = [list(names) for names in (self.manifest["data"], self.manifest["settings"]["models"])]
+        stored.sort(key=lambda x: (places[0].index(x.unit.asset), places[1].index(x.unit.model)))
         return Forecasts(join_units(stored), self.targets)
 
     def scores(self) -> pd.DataFrame:
@@ -211,7 +220,8 @@ def run_backtest(
     notes : mapping, optional
         More to be kept in the manifest, e.g. the kind of return.
     report : callable, optional
-        Called as :func:`riskcore.html_report`; its text becomes ``report.html``.
+        Called as :func:`riskcore.html_report`; its text becomes ``report.html``. If it raises, the run ends with its
+        tables, and `Run.report_error` says why.
 
     Returns
     -------
@@ -283,25 +293,29 @@ def finish(
     counts = Counter(forecasts.frame["status"].astype(str))
     state = "degraded" if forecasts.degraded or manifest["failed_units"] else "complete"
     done = {
-        **{key: value for key, value in manifest.items() if key not in ("outputs", "timings")},
+        **{key: value for key, value in manifest.items() if key not in ("outputs", "timings", "report_error")},
         "state": state,
         "status": {s.name: counts[s.name] for s in Status},
         "share_not_ok": forecasts.share_not_ok(),
     }
     scores, backtests = score_table(forecasts), backtest_table(forecasts)
     files = {"scores.csv": to_csv(scores), "backtests.csv": to_csv(backtests)}
+    failure = {}
     if report is not None:
         title = f"Backtest of {', '.join(forecasts.assets[:3])}{' and more' if len(forecasts.assets) > 3 else ''}"
-        text = report(
-            forecasts, scores=scores, backtests=backtests, title=title, manifest=done, findings=manifest["findings"]
-        )
-        files["report.html"] = text.encode("utf-8")
+        findings = manifest["findings"]
+        try:
+            text = report(forecasts, scores=scores, backtests=backtests, title=title, manifest=done, findings=findings)
+            files["report.html"] = text.encode("utf-8")
+        except Exception as error:  # whatever it is: hours of forecasts must not be lost for a page
+            _log.debug("report failed", exc_info=True)
+            failure = {"report_error": f"{type(error).__name__}: {error}"}
     outputs = {name: sha256(data) for name, data in files.items()}
-    complete = {**done, "outputs": outputs, "timings": timings()}
+    complete = {**done, **failure, "outputs": outputs, "timings": timings()}
     with writable(folder):
         for name, data in files.items():
             atomic_write(folder / name, data)
-        if report is None:
+        if "report.html" not in files:
             (folder / "report.html").unlink(missing_ok=True)  # it would show an earlier state of these files
         write_manifest(folder, complete)
     return Run(folder, plain(complete))

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from riskcore import backtests as bt
+from riskcore.backtests.density import tail_sum_sf
 from riskcore.errors import DataError
 
 
@@ -32,7 +33,7 @@ def test_costanzino_curran(golden):
     n, level, target = (case["input"][k] for k in ("T", "level", "statistic"))
     pit = np.full(n, 0.5)
     pit[:6] = level + (1 - level) * target / 6
-    result = bt.costanzino_curran(pit, level)
+    result = bt.costanzino_curran(pit, level, method="asymptotic")
     assert_allclose(result.statistic, target, rtol=1e-12)
     assert_allclose(result.details["cumulative_probability"], case["expected"]["probability"], rtol=0, atol=1e-10)
     assert result.details["zone"] == case["expected"]["zone"]
@@ -43,6 +44,22 @@ def test_costanzino_curran_zones():
     def zone(total: float) -> str:
         pit = np.full(250, 0.5)
         pit[:10] = 0.975 + 0.025 * total / 10
-        return str(bt.costanzino_curran(pit, 0.975).details["zone"])
+        return str(bt.costanzino_curran(pit, 0.975, method="asymptotic").details["zone"])
 
     assert [zone(x) for x in (5.47, 5.49, 8.43, 8.45)] == ["green", "yellow", "yellow", "red"]
+
+
+def test_exact_zones(golden):
+    """The published limits of the binomial mixture of Irwin-Hall laws, and small cases by hand."""
+    case = golden("further_laws")["es_zones_exact"]
+    want, n, tail = case["expected"], case["input"]["T"], 1 - case["input"]["es_level"]
+    for limit, probability in ((want["green_below"], 0.05), (want["red_from"], 0.0001)):
+        low, high = (tail_sum_sf(limit * (1 + s * case["tolerance"]["rel"]), n, tail) for s in (1, -1))
+        assert low < probability < high
+    beyond = tail_sum_sf(want["normal_red_from"], n, tail)
+    assert_allclose(beyond, want["probability_beyond_normal_red"], rtol=case["tolerance"]["rel"])
+    assert_allclose(tail_sum_sf(0.3, 1, 0.2), 0.2 * 0.7, rtol=1e-6)
+    assert_allclose(tail_sum_sf(1.5, 2, 0.1), 0.01 * 0.125, rtol=1e-5)
+    assert tail_sum_sf(0.0, 5, 0.1) == 1.0
+    assert tail_sum_sf(400.0, 250, 0.025) == 0.0
+    assert 0.2 < tail_sum_sf(255.0, 20_000, 0.025) < 0.4

@@ -9,6 +9,7 @@ from scipy import stats
 
 from riskcore import backtests as bt
 from riskcore import defaults
+from riskcore.distributions import Normal, SampleLaw
 from riskcore.errors import ConfigError, DataError
 
 P = 0.975
@@ -187,3 +188,36 @@ def test_esback_series(shared_data):
         calibration(losses, var, es, P)[1],
         rtol=1e-9,
     )
+
+
+def test_own_law_null_counts_every_draw_beyond_the_level_as_a_hit():
+    """A sample law has an atom at its VaR; the null must still have 1 - level hits, or good models are rejected."""
+    rng = np.random.default_rng(6)
+    losses = rng.standard_t(5, 400)
+    window, level = 60, 0.99
+    law = SampleLaw.rolling(losses, window, losses.size - window + 1)
+    quantiles = np.column_stack([law.ppf(p) for p in defaults.TAIL_LEVELS])[:-1]
+    result = bt.acerbi_szekely_z2(
+        losses[window:], law.ppf(level)[:-1], law.es(level)[:-1], level, tail=(defaults.TAIL_LEVELS, quantiles)
+    )
+    hits, expected = result.details["hits"], result.details["expected_hits"]
+    assert abs(hits - expected) < 4
+    assert result.p_value > 0.01
+
+
+def test_es_calibration_without_a_hit_is_not_decided_by_rounding():
+    """With no hit the statistic is T in the sample and in each path without hits: the p-value is about P(no hit)."""
+    rng = np.random.default_rng(9)
+    for spread in (0.1, 0.003, 0.0003):
+        sigma = 1 + spread * rng.standard_normal(100)
+        quantiles = sigma[:, None] * Normal().ppf(np.array(defaults.TAIL_LEVELS))
+        losses = np.minimum(rng.standard_normal(100), 1.5) * sigma
+        result = bt.es_calibration(
+            losses,
+            sigma * Normal().ppf(0.975),
+            sigma * Normal().es(0.975),
+            0.975,
+            tail=(defaults.TAIL_LEVELS, quantiles),
+        )
+        assert result.details["hits"] == 0
+        assert 0.05 < result.p_value < 0.2

@@ -10,7 +10,7 @@ import pytest
 
 from riskcore import FORECASTERS, Status, Target, WalkForward
 from riskcore.errors import FitError
-from riskcore.walkforward import walk_forward
+from riskcore.walkforward import ordered_pairs, walk_forward
 
 sys.path.insert(0, str(Path(__file__).parent))
 import lookahead as la
@@ -102,6 +102,17 @@ def test_ordering_where_there_is_a_law(name, losses):
         assert crossings == 0
     else:
         assert crossings <= 0.05 * walk.values.size, f"{crossings} crossings"
+
+
+@ALL
+def test_a_row_that_is_ok_has_its_levels_in_order(name, losses):
+    targets = [Target(m, x) for m in ("var", "es", "expectile") for x in (0.9, 0.95, 0.975)]
+    wild = np.concatenate([losses[:300], [0.2], losses[300:340]])  # one crash, and the days after it
+    walk = walk_forward(wild, FORECASTERS[name], targets, la.PLAN)
+    ok = walk.values[walk.status < Status.implausible]
+    assert ok.size
+    for low, high in ordered_pairs(targets):
+        assert (ok[:, high] >= ok[:, low] - 1e-9).all()
 
 
 @pytest.mark.parametrize("name", [n for n in FORECASTERS if not n.startswith(("ewma", "fhs", "egarch", "care"))])

@@ -121,7 +121,7 @@ def test_one_asset_takes_adjusted_close_and_the_stem(tmp_path):
     assert "'close'; not used: 'open', 'high', 'low', 'volume'" in findings[0].message
     path.write_text(OHLC.format("Adj Close,", "5.0,", "5.5,"))
     assert read_prices(path)["DAX 40"].tolist() == [5.0, 5.5]
-    assert read_prices(path, columns=["close"])["close"].tolist() == [10.0, 11.0]
+    assert read_prices(path, columns=["close"])[path.stem].tolist() == [10.0, 11.0]
     assert read_prices(str(path), name="DAX").columns.tolist() == ["DAX"]
 
 
