@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -116,10 +117,18 @@ class Forecasts:
 
 
 def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows by asset and model in the order in which they come, and by date within them."""
-    codes = [pd.factorize(frame.index.get_level_values(name))[0] for name in INDEX[:2]]
-    dates = frame.index.get_level_values("date").to_numpy()
-    return frame.iloc[np.lexsort((dates, codes[1], codes[0]))]
+    """Rows by asset and model in the order in which they come, and by date within them.
+
+    The index levels are put in that order too, so that pandas finds its rows by bisection and does not warn.
+    """
+    parts: list[tuple[Any, Any]] = [
+        pd.factorize(frame.index.get_level_values(name), sort=name == "date") for name in INDEX
+    ]
+    order = np.lexsort([codes for codes, _ in reversed(parts)])
+    index = pd.MultiIndex(
+        levels=[level for _, level in parts], codes=[codes[order] for codes, _ in parts], names=list(INDEX)
+    )
+    return frame.iloc[order].set_axis(index)
 
 
 def _check(frame: pd.DataFrame, targets: tuple[Target, ...]) -> None:
