@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BAD_INPUT = 2
 DEGRADED = 3
+_DATE_FORMAT = "Order of day, month and year (DMY, MDY or YMD) or a strptime format such as %d/%m/%Y, where in doubt."
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -31,14 +32,23 @@ class _Stopped(KeyboardInterrupt):
         self.number = number
 
 
+class _ConfigFileError(RiskcoreError):
+    """A fault of the TOML file, which has keys and no options."""
+
+
 class _Group(click.Group):
     """Turns errors that are raised on purpose into one message and an exit code; a traceback means a fault of ours."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except RiskcoreError as error:
+        except _ConfigFileError as error:
             click.echo(f"riskcore: {error}", err=True)
+            ctx.exit(BAD_INPUT)
+        except RiskcoreError as error:
+            from riskcore.runs.wording import as_options
+
+            click.echo(f"riskcore: {as_options(str(error))}", err=True)
             ctx.exit(BAD_INPUT)
         except MemoryError:
             click.echo("riskcore: out of memory; choose a smaller window, fewer models or fewer jobs", err=True)
@@ -50,8 +60,8 @@ class _Group(click.Group):
 def main() -> None:
     """Forecast, backtest and compare expectile VaR, VaR and Expected Shortfall.
 
-    Exit codes: 0 good, 2 bad input or settings, 3 degraded run (over 5 % of the rows are implausible or worse, or a
-    unit is missing), 130 and 143 interrupted.
+    Exit codes: 0 good, 2 bad input or settings, 3 degraded run (over 5 % of the rows are implausible or worse, a
+    unit is missing, or the report failed), 130 and 143 interrupted.
     """
 
 
@@ -68,10 +78,15 @@ def main() -> None:
 @click.option("--to", metavar="DATE", help="Last day to forecast.")
 @click.option("--jobs", type=int, metavar="N", help="Processes; the results do not depend on it.  [all processors]")
 @click.option("--kind", metavar="KIND", help=f"Kind of return: log or simple.  [{defaults.RETURN_KIND}]")
-@click.option("--date-format", metavar="FORMAT", help="How dates are written, e.g. %d/%m/%Y, where it is in doubt.")
+@click.option("--date-format", metavar="FORMAT", help=_DATE_FORMAT)
+@click.option("--date-column", metavar="NAME", help="Column of the dates, where it is in doubt.")
+@click.option("--asset-column", metavar="NAME", help="Column of the assets' names in a long table.")
+@click.option("--price-column", metavar="NAME", help="Column of the prices in a long table.")
 @click.option("--layout", metavar="LAYOUT", help="wide (a column per asset) or long, where it is in doubt.")
 @click.option("--decimal", metavar="SIGN", help="Decimal sign, '.' or ',', where it is in doubt.")
-@click.option("--columns", metavar="A,B", help="Columns to read; by default all.")
+@click.option("--columns", metavar="A,B", help="Columns of prices to read; by default all.")
+@click.option("--header-row", type=int, metavar="N", help="File row of the columns' names, counted from 1.")
+@click.option("--max-missing", type=float, metavar="SHARE", help=f"Most empty cells inside.  [{defaults.MAX_MISSING}]")
 @click.option("--sheet", metavar="NAME", help="Sheet of a workbook that has several.")
 @click.option("--no-report", is_flag=True, help="Write no report.html.")
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
@@ -100,17 +115,22 @@ def _backtest(
 ) -> Run:
     from riskcore.runs.config import read_config, settings
 
-    chosen = settings(given, read_config(config) if config else {})
+    try:
+        of_file = read_config(config) if config else {}
+    except RiskcoreError as error:
+        raise _ConfigFileError(str(error)) from error
+    chosen = settings(given, of_file)
 
     from riskcore.ingest import load_files
     from riskcore.returns import to_losses
     from riskcore.runs import run_backtest
     from riskcore.runs.progress import Bar
+    from riskcore.runs.wording import as_options
 
     loaded = load_files(list(files), **chosen.ingest)
     if not quiet:
         for finding in loaded.findings:
-            click.echo(f"note: {finding}", err=True)
+            click.echo(f"note: {as_options(str(finding))}", err=True)
     bar = None if quiet else Bar(sys.stderr)
     try:
         return run_backtest(
@@ -144,9 +164,10 @@ def _finish(run: Run, quiet: bool) -> None:
         from riskcore.runs.summary import summary
 
         click.echo(summary(run))
-    if run.degraded:
+    if run.degraded or run.report_error:
         if quiet:
-            click.echo(f"riskcore: the run in {run.path} is degraded; its manifest says why", err=True)
+            what = "is degraded" if run.degraded else "has no report"
+            click.echo(f"riskcore: the run in {run.path} {what}; its manifest says why", err=True)
         click.get_current_context().exit(DEGRADED)
 
 
@@ -215,17 +236,17 @@ def verify(directory: str) -> None:
 def models() -> None:
     """List the models by short name."""
     from riskcore.runs.catalogue import model_rows
-    from riskcore.runs.summary import text_table
+    from riskcore.runs.writing import text_table
 
     click.echo(text_table(["name", "what it is"], model_rows()))
-    click.echo("\nMore by [model.<name>] tables in a TOML file; see the user guide.")
+    click.echo("\nMore by [model.<name>] tables in a TOML file: see 'By command' in README.md.")
 
 
 @main.command()
 def backtests() -> None:
     """List the backtests, what they need and test."""
     from riskcore.runs.catalogue import backtest_rows
-    from riskcore.runs.summary import text_table
+    from riskcore.runs.writing import text_table
 
     click.echo(text_table(["name", "needs", "null hypothesis"], backtest_rows(), left=3))
 

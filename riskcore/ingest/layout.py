@@ -193,7 +193,7 @@ def _long_price(table: Table, free: list[int], options: Options, report: Report)
 
 
 def _selected(table: Table, free: list[int], options: Options, stem: str, report: Report) -> list[tuple[int, str]]:
-    """The price columns that the user names. To choose is not to rename: a file of one asset keeps that asset's name."""
+    """The price columns that the user names. To choose is not to rename: a file of one asset keeps its name."""
     if isinstance(options.columns, Mapping):
         return [(_position(table, name, report), clean_name(asset)) for name, asset in options.columns.items()]
     names = [options.price_column] if options.columns is None else options.columns

@@ -227,7 +227,7 @@ def rolling_hits(
 def _add_zones(figure: go.Figure, table: pd.DataFrame, days: int, level: float) -> float:
     """The three zones as bands that move with the number of days counted, and the top of the axis."""
     n_obs = table["n_obs"].where(table["n_obs"] > 0).ffill().bfill().fillna(days).astype(int)
-    turns = (n_obs != n_obs.shift()).to_numpy()
+    turns = (n_obs != n_obs.shift()).to_numpy(copy=True)
     turns[-1] = True
     n_obs = n_obs[turns]
     known = {n: zone_limits(n, level) for n in n_obs.unique()}

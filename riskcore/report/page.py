@@ -10,9 +10,12 @@ import pandas as pd
 
 from riskcore import defaults, plots
 from riskcore.forecasts import Forecasts
-from riskcore.report import view
+from riskcore.plots.style import only
+from riskcore.report import settings, view
 from riskcore.report.figures import FigureStore
 
+MANY, SHOWN = 10, 3
+"""With so many assets, those beyond the first few are folded."""
 UNIT_FIGURES = (
     ("forecast_band", "Losses, forecasts and hits"),
     ("rolling_hits", "Hits of the last year"),
@@ -64,7 +67,11 @@ def html_report(
     from plotly.offline import get_plotlyjs
 
     store = FigureStore()
-    sections = [_asset_section(store, forecasts, scores, backtests, asset) for asset in forecasts.assets]
+    best = {asset: view.ranked(forecasts, scores, asset) for asset in forecasts.assets}
+    chosen = {asset: model for asset, (model, _) in best.items()}
+    sections = [_asset_section(store, forecasts, scores, backtests, asset, chosen[asset]) for asset in chosen]
+    for section in sections[SHOWN:] if len(sections) >= MANY else ():
+        section["folded"] = True
     templates = files("riskcore") / "templates"
     environment = Environment(
         loader=PackageLoader("riskcore"),
@@ -77,11 +84,13 @@ def html_report(
     return environment.get_template("report.html.j2").render(
         title=title,
         overview=view.overview(forecasts),
-        tomorrow=view.tomorrow(forecasts),
+        headlines=[view.headline(forecasts, asset, *best[asset]) for asset in best],
+        tomorrow=view.tomorrow(forecasts, chosen),
         sections=sections,
         findings=view.finding_rows(findings),
         failed_units=list(known.get("failed_units") or ()),
-        settings=view.settings_rows(manifest),
+        settings=settings.settings_rows(manifest),
+        manifest=settings.raw_manifest(manifest),
         conventions=_conventions(forecasts),
         style=Markup((templates / "report.css").read_text(encoding="utf-8")),
         script=Markup((templates / "report.js").read_text(encoding="utf-8")),
@@ -91,14 +100,14 @@ def html_report(
 
 
 def _asset_section(
-    store: FigureStore, forecasts: Forecasts, scores: pd.DataFrame, backtests: pd.DataFrame, asset: str
+    store: FigureStore, forecasts: Forecasts, scores: pd.DataFrame, backtests: pd.DataFrame, asset: str, first: str
 ) -> dict[str, Any]:
-    """Figures by model and the tables of one asset."""
+    """Figures by model, `first` the one shown, and the tables of one asset."""
     models = [m for a, m in forecasts.units if a == asset]
     panels = []
     for model in models:
         figures = []
-        unit = Forecasts(forecasts.frame.loc[([asset], [model]), :], forecasts.targets)
+        unit = only(forecasts, asset, model)
         for name, heading in UNIT_FIGURES:
             figure = plots.FIGURES[name].draw(unit)
             if len(figure.data) == 0:
@@ -106,11 +115,12 @@ def _asset_section(
                 figures.append({"heading": heading, "reason": html.unescape(reason)})
             else:
                 figures.append({"heading": heading, "reason": "", **store.add(figure)})
-        panels.append({"model": model, "figures": figures})
+        panels.append({"model": model, "figures": figures, "open": model == first})
     bars = plots.score_bars(scores, asset=asset) if (scores["asset"] == asset).any() else None
     heat = plots.p_value_heatmap(backtests, asset=asset) if (backtests["asset"] == asset).any() else None
     return {
         "asset": asset,
+        "folded": False,
         "panels": panels,
         "bars": store.add(bars) if bars is not None and bars.data else None,
         "heatmap": store.add(heat) if heat is not None and heat.data else None,

@@ -20,7 +20,6 @@ WORDS = {
     "Constant": "constant",
     "ConstantMean": "constant",
     "ZeroMean": "zero",
-    "Zero": "zero",
 }
 VERSIONS = ("riskcore", "engine")
 

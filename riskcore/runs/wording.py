@@ -7,9 +7,9 @@ import shlex
 
 _NAMES = (
     "date_format", "date_column", "asset_column", "price_column", "header_row", "max_missing", "refit_every",
-    "decimal", "layout", "sheet", "columns", "models", "targets", "window", "expanding", "jobs", "kind", "config", "out",
+    "decimal", "layout", "sheet", "columns", "models", "targets", "window", "expanding", "jobs", "kind", "out",
 )  # fmt: skip
-_VALUE = r"""'[^']*'|"[^"]*"|\[\.\.\.\]|[\w.]+"""
+_VALUE = r"""'[^']*'|"[^"]*"|\[\.\.\.\]|\d+(?:\.\d+)?|\w+"""
 _SET = re.compile(rf"(?<![\w.-])({'|'.join(_NAMES)})=({_VALUE})")
 _FIRST = re.compile(rf"^({'|'.join(_NAMES)}|from|to) must (?=be|list|not lie|hold|lie)")
 # words that are plain English otherwise; neither quoted (a name in the file) nor in brackets (the code of a finding)

@@ -22,16 +22,12 @@
     const narrow = width < 600;
     const layout = resolve(spec.layout, swap);
     layout.template = store.themes[swap ? "dark" : "light"];
-    const paper = layout.template.layout.paper_bgcolor;
     layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
     layout.height = Number(element.dataset.height) - 40 + (narrow && layout.showlegend ? 110 : 0);
-    layout.margin = { l: narrow ? 40 : 60, r: narrow ? 14 : (layout.margin || {}).r || 14, t: 34, b: 36 };
+    layout.margin = { l: narrow ? 40 : 60, r: 14, t: 34, b: 36 };
     layout.autosize = !printing;
     if (printing) layout.width = width;
     if (narrow) {
-      (layout.annotations || []).forEach((note) => { 
-        if (note.name === "aside") Object.assign(note, { xanchor: "right", bgcolor: paper, opacity: 0.8 });
-      });
       layout.dragmode = false; // a finger scrolls the page
       for (const [key, axis] of Object.entries(layout)) {
         if (key.startsWith("yaxis") && axis.tickformat) axis.title = { text: "" };
@@ -42,7 +38,7 @@
     drawn.add(element);
   }
 
-  const shown = (element) => !element.closest("[hidden]");
+  const shown = (element) => !element.closest("[hidden], details:not([open])");
   const plots = [...document.querySelectorAll(".plot")];
   const watcher = new IntersectionObserver(
     (entries) => entries.forEach((e) => { if (e.isIntersecting && !drawn.has(e.target)) draw(e.target); }),
@@ -59,6 +55,20 @@
       }
     }),
   );
+
+  // What does not fit says so.
+  const boxes = new ResizeObserver((entries) => entries.forEach(({ target }) => {
+    const box = target.parentElement;
+    box.classList.toggle("overflows", box.clientWidth > 0 && box.scrollWidth > box.clientWidth + 2);
+  }));
+  document.querySelectorAll(".scroll").forEach((box) => boxes.observe(box.firstElementChild));
+
+  const unfold = () => {
+    const folded = location.hash && document.getElementById(location.hash.slice(1))?.querySelector(".folded");
+    if (folded) folded.open = true;
+  };
+  window.addEventListener("hashchange", unfold);
+  unfold();
 
   const redraw = () => plots.filter((e) => drawn.has(e) && shown(e)).forEach(draw);
   dark.addEventListener("change", () => { drawn.forEach((e) => shown(e) || drawn.delete(e)); redraw(); });

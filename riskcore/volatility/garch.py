@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -41,7 +42,7 @@ def law_on_edge(law: Law) -> bool:
 
 
 @dataclass(frozen=True)
-class _Family:
+class _Family(ABC):
     """What GARCH, GJR and EGARCH share; `start` names the presample rule."""
 
     start: StartRule = "backcast"
@@ -53,14 +54,13 @@ class _Family:
         known = ("backcast", "sample-variance")
         require(self.start in known, f"start must be one of {known}, got {self.start!r}")
 
-    # What each member says of itself.
+    @abstractmethod
     def arch_volatility(self) -> Any:
         """The same volatility in arch."""
-        raise NotImplementedError  # pragma: no cover
 
+    @abstractmethod
     def variance(self, shocks: FloatArray, params: Mapping[str, float], presample: float, hold: int) -> FloatArray:
         """Variances of rows 0..n, row t from rows before t."""
-        raise NotImplementedError  # pragma: no cover
 
     def constraint(self, params: Mapping[str, float]) -> float:
         """What an estimation keeps at or below one: the persistence under a symmetric law."""
