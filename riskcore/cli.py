@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BAD_INPUT = 2
 DEGRADED = 3
 _DATE_FORMAT = "Order of day, month and year (DMY, MDY or YMD) or a strptime format such as %d/%m/%Y, where in doubt."
+_MAX_MISSING = f"Largest share of empty cells between first and last price.  [{defaults.MAX_MISSING}]"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -86,7 +87,7 @@ def main() -> None:
 @click.option("--decimal", metavar="SIGN", help="Decimal sign, '.' or ',', where it is in doubt.")
 @click.option("--columns", metavar="A,B", help="Columns of prices to read; by default all.")
 @click.option("--header-row", type=int, metavar="N", help="File row of the columns' names, counted from 1.")
-@click.option("--max-missing", type=float, metavar="SHARE", help=f"Most empty cells inside.  [{defaults.MAX_MISSING}]")
+@click.option("--max-missing", type=float, metavar="SHARE", help=_MAX_MISSING)
 @click.option("--sheet", metavar="NAME", help="Sheet of a workbook that has several.")
 @click.option("--no-report", is_flag=True, help="Write no report.html.")
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")

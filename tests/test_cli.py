@@ -114,7 +114,16 @@ def test_quiet_says_nothing(invoke: Invoke, prices: Path, tmp_path: Path) -> Non
 BAD = {
     "text file": ("Dear reader,\nthese are no prices.\n", ()),
     "empty file": ("", ("empty",)),
-    "ambiguous dates": ("date,A\n01/02/2020,10\n02/02/2020,11\n03/02/2020,12\n", ("date",)),
+    "ambiguous dates": (
+        "date,A\n01/02/2020,10\n02/02/2020,11\n03/02/2020,12\n",
+        ("Pass --date-format DMY or --date-format MDY.",),
+    ),
+    "ambiguous numbers": (
+        'date,A\n2020-03-04,"1,234"\n2020-03-05,"1,235"\n',
+        ('Pass --decimal "." or --decimal ",", the decimal sign of the file.',),
+    ),
+    "no dates": ("when,A\nx,1\ny,2\n", ("or pass --date-column.",)),
+    "zero of one asset": ("date,close\n2020-03-04,10\n2020-03-05,0\n", ("row 3, column close: price 0 of bad on",)),
     "contradicting duplicates": ("date,A\n2020-03-04,10\n2020-03-05,10.1\n2020-03-05,10.4\n", ("2020-03-05", "10.1")),
     "zero price": ("date,A\n2020-03-04,10\n2020-03-05,0\n2020-03-06,11\n", ("0",)),
     "header only": ("date,A\n", ()),
@@ -143,13 +152,16 @@ def test_bad_files(invoke: Invoke, tmp_path: Path, name: str) -> None:
         (("--targets", "0.99"), ("target must be measure:level",)),
         (("--window", "1000000000000"), ("window must be a whole number in [2, 1000000], got 1000000000000",)),
         (("--window", "ten"), ("'ten' is not a valid integer",)),
-        (("--refit-every", "0"), ("refit_every must be a whole number in [1, 1000000], got 0",)),
+        (("--refit-every", "0"), ("riskcore: --refit-every must be a whole number in [1, 1000000], got 0",)),
         (("--jobs", "0"), ("jobs must be a whole number in [1, 1024], or -1 for all processors, got 0",)),
         (("--kind", "square"), ("kind must be one of log, simple, got 'square'",)),
         (("--from", "yesterday"), ("from must be a date such as 2005-01-31, got 'yesterday'",)),
         (("--from", "2021-02-30"), ("from must be a date",)),
         (("--from", "2030-01-01"), ("from and to must leave a day to forecast",)),
-        (("--decimal", ";"), ("decimal must be '.' or ','",)),
+        (("--decimal", ";"), ("--decimal must be '.' or ','",)),
+        (("--date-format", "DDMM"), ("--date-format must be one of DMY, MDY, YMD or a strptime format",)),
+        (("--date-column", "when"), ("no column of the name 'when'; there are 'date', 'A'",)),
+        (("--max-missing", "2"), ("--max-missing must lie in [0, 1), got 2",)),
         (("--columns", "A,Z"), ("Z",)),
         (("--config", "missing.toml"), ("config must be a file that can be read, got 'missing.toml'",)),
         (("--nonsense",), ("No such option",)),
@@ -180,6 +192,32 @@ def test_day_first_dates_on_request(invoke: Invoke, tmp_path: Path) -> None:
     assert list(manifest["data"]) == ["A"]
     assert manifest["data"]["A"]["first"] == "2020-01-02"
     assert manifest["notes"] == {"kind": "log", "date_format": "%d/%m/%Y", "columns": ["A"]}
+
+
+def test_columns_by_option(invoke: Invoke, tmp_path: Path) -> None:
+    table = pd.read_csv(write_prices(tmp_path / "p.csv")).rename(columns={"date": "when"})
+    table.melt("when", var_name="house", value_name="worth").assign(size=1.0).to_csv(tmp_path / "p.csv", index=False)
+    words = ("backtest", tmp_path / "p.csv", "--out", tmp_path / "run", "--models", "historical", *SMALL)
+    named = ("--date-column", "when", "--asset-column", "house", "--price-column", "worth")
+    assert invoke(*words, *named).exit_code == 0
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
+    assert list(manifest["data"]) == ["A", "S&P 500"]
+
+
+def test_a_report_that_fails(invoke: Invoke, prices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise ZeroDivisionError("no paper")
+
+    monkeypatch.setattr("riskcore.report.html_report", fail)
+    words = ("backtest", prices, "--out", tmp_path / "run", "--models", "historical", *SMALL[:-1])
+    result = invoke(*words)
+    assert result.exit_code == 3
+    assert "REPORT FAILED: ZeroDivisionError: no paper" in result.stdout
+    assert (tmp_path / "run" / "scores.csv").is_file()
+    quiet = invoke(*words, "--quiet")
+    assert (quiet.exit_code, quiet.stdout) == (3, "")
+    assert "has no report; its manifest says why" in quiet.stderr
+    assert "Traceback" not in result.output
 
 
 def test_command_line_over_file_over_defaults(invoke: Invoke, prices: Path, tmp_path: Path) -> None:
@@ -237,6 +275,8 @@ def test_a_degraded_run_has_exit_code_3(invoke: Invoke, tmp_path: Path) -> None:
 def test_lists(invoke: Invoke) -> None:
     models = invoke("models").stdout.splitlines()
     assert [line.split()[0] for line in models[1 : len(FORECASTERS) + 1]] == list(FORECASTERS)
+    assert any(line.split(maxsplit=1) == ["historical", "historical simulation"] for line in models)
+    assert models[-1].endswith("see 'By command' in README.md.")
     tests = invoke("backtests").stdout.splitlines()
     assert [line.split()[0] for line in tests[1:]] == list(BACKTESTS)
     kupiec = next(line for line in tests if line.startswith("kupiec"))

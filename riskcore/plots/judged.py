@@ -189,7 +189,10 @@ def p_value_heatmap(backtest_table: pd.DataFrame, *, asset: str | None = None) -
         return style.empty(style.safe(asset), "no tests")
     rows = rows.assign(
         missing=missing_as_hits(rows),
-        row=[f"{style.safe(style.title(t))}<br>{style.target_text(m, x)}" for t, m, x in rows[["test", "measure", "level"]].values],
+        row=[
+            f"{style.safe(style.title(t))}<br>{style.target_text(m, x)}"
+            for t, m, x in rows[["test", "measure", "level"]].values
+        ],
         column=rows["model"].map(style.safe),
     )
     tests, models = list(dict.fromkeys(rows["row"]))[::-1], list(dict.fromkeys(rows["column"]))
@@ -264,6 +267,7 @@ def _is_relative(score: str) -> bool:
 def _panel_title(key: Any, part: pd.DataFrame) -> str:
     measure, level, score = key
     target = "" if measure == "density" else f" · {style.target_text(measure, level)}"
+    target = target.replace("ES ", "") if score == "fz0" else target  # its name says it
     title = f"<b>{style.safe(style.title(score))}</b>{target}"
     if not _is_relative(score):
         title += " (difference)"

@@ -69,10 +69,10 @@ TITLES = {
 DARK = {
     INK: "#e6ebf0", MUTED: "#a3b0bc", GRID: "#323d48", PAPER: "#161c22",
     LOSS: "#8593a0", HIT: "#ff6b7d", NOT_OK: "#e0b93c",
-    "#00609c": "#a5d8ff", "#4db1ea": "#2f8ad6", "#9cc4e4": "#2b5f87",
+    "#00609c": "#8fd0ff", "#4db1ea": "#2f8ad6", "#9cc4e4": "#2b5f87",
     "#c45500": "#ff9f5c", "#e08a4a": "#cc7434", "#efb98f": "#8f5226",
     "#006b52": "#86ecca", "#45b394": "#2aa07f", "#93cdbd": "#1f6a56",
-    "#6f3596": "#dcb6f7", "#b97fdb": "#a061cf", "#d9bdeb": "#6d4a87",
+    "#6f3596": "#cb7dff", "#b97fdb": "#8655c8", "#d9bdeb": "#6d4a87",
     "#cdeada": "#1c4430", "#f9e9b8": "#4d3f16", "#f6cdd1": "#54252d",
     BAR: "#5f93c2", BAR_OUT: "#ff9f5d", BAND: "#3a4753",
     NO_VALUE: "#2a333c", BUTTON: "#242d36", BUTTON_ON: "#3f4d5a",

@@ -158,7 +158,7 @@ def ranked(forecasts: Forecasts, scores: pd.DataFrame, asset: str) -> tuple[str,
     if rows.empty:
         return models[0], f"first of {len(models)} models, none has a VaR score"
     note = "" if same_days(rows) else ", which were scored on different days"
-    return str(rows.loc[rows["mean"].idxmin(), "model"]), f"lowest VaR score of {len(rows)} models{note}"
+    return str(rows["model"].iloc[int(rows["mean"].argmin())]), f"lowest VaR score of {len(rows)} models{note}"
 
 
 def headline(forecasts: Forecasts, asset: str, model: str, why: str) -> dict[str, str]:
@@ -167,7 +167,7 @@ def headline(forecasts: Forecasts, asset: str, model: str, why: str) -> dict[str
     assets, models = (last.index.get_level_values(name) for name in ("asset", "model"))
     rows = last[(assets == asset) & (models == model)]
     if rows.empty:
-        return {"asset": asset, "when": "", "values": "no row for the next day", "who": model}
+        return {"asset": asset, "when": "", "risks": "no row for the next day", "who": model}
     row, date = rows.iloc[0], rows.index[0][2]
     ahead = not math.isfinite(row["loss"])
     when = f"next trading day after {row['origin']:%Y-%m-%d}" if ahead else f"last forecast, for {date:%Y-%m-%d}"
@@ -181,7 +181,7 @@ def headline(forecasts: Forecasts, asset: str, model: str, why: str) -> dict[str
             words.append(f"{text} {percent(row[target.label])}")
     status = str(row["status"]).replace("_", " ")
     who = f"{model}, {why}; status {status}" if why else f"{model}; status {status}"
-    return {"asset": asset, "when": when, "values": ", ".join(words) or "no forecast", "who": who}
+    return {"asset": asset, "when": when, "risks": ", ".join(words) or "no forecast", "who": who}
 
 
 def _constants(forecasts: Forecasts) -> list[dict[str, str]]:

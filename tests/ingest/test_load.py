@@ -125,6 +125,31 @@ def test_one_asset_takes_adjusted_close_and_the_stem(tmp_path):
     assert read_prices(str(path), name="DAX").columns.tolist() == ["DAX"]
 
 
+def test_choosing_a_column_does_not_rename_the_asset(tmp_path):
+    path = tmp_path / "DAX.csv"
+    path.write_text(OHLC.format("", "", ""))
+    for chosen in ({}, {"columns": ["close"]}, {"columns": ["open"]}, {"price_column": "close"}):
+        assert list(read_prices(path, **chosen).columns) == ["DAX"]
+    assert list(read_prices(path, columns=["open", "close"]).columns) == ["open", "close"]
+    assert list(read_prices(path, columns={"close": "x"}).columns) == ["x"]
+    assert list(read_prices(b"date,close,FTSE\n2024-01-01,1,2\n2024-01-02,2,3\n", columns=["close"])) == ["close"]
+
+
+def test_findings_name_the_column_of_the_file(tmp_path):
+    path = tmp_path / "DAX.csv"
+    path.write_text("date,close\n2024-01-02,10\n2024-01-03,0\n2024-01-04,x\n")
+    with pytest.raises(DataError) as caught:
+        load_prices(path)
+    assert {fault.column for fault in caught.value.findings if fault.severity == "error"} == {"close"}
+    assert "column close: price 0 of DAX on 2024-01-03" in str(caught.value)
+    long = b"date,ticker,close\n2024-01-02,A,1\n2024-01-03,A,-1\n2024-01-03,B,5\n2024-01-02,B,6\n"
+    with pytest.raises(DataError, match="row 3, column close: price -1 of A") as caught:
+        load_prices(long)
+    assert any(
+        fault.message == "the rows of B run from the newest date to the oldest" for fault in caught.value.findings
+    )
+
+
 @pytest.mark.parametrize(
     ("head", "asset"),
     [("date,close", "x"), ("Date;Price", "x"), ("Date,Close/Last", "x"), ("date,FTSE", "FTSE"), (",value", "x")],

@@ -58,7 +58,7 @@ def test_hits_are_marked_exactly_where_the_loss_exceeds_the_var(forecasts: Forec
 
 
 def test_failed_days_are_gaps_and_stand_in_the_strip(forecasts: Forecasts) -> None:
-    figure = plots.forecast_band(forecasts, "NASDAQ", "historical")  # last in order of making, not of name
+    figure = plots.forecast_band(forecasts, "NASDAQ", "historical")
     assert not [t for t in figure.data if (t.name or "").startswith("not ok")]
     figure = plots.forecast_band(forecasts, "NASDAQ", "care-linear")
     bad = trace(figure, "not ok (implausible or worse)")
@@ -99,9 +99,9 @@ def test_a_table_without_var_has_no_hits(one: Forecasts) -> None:
 
 def test_the_only_asset_and_model_need_no_name(one: Forecasts, forecasts: Forecasts) -> None:
     assert plots.forecast_band(one).layout.title.text == "FTSE · garch-t"
-    with pytest.raises(ConfigError, match=r"asset must be one of \['NASDAQ', 'S&P 500'\], got None"):
+    with pytest.raises(ConfigError, match=r"asset must be one of \['S&P 500', 'NASDAQ'\], got None"):
         plots.forecast_band(forecasts, model="ewma")
-    with pytest.raises(ConfigError, match=r"model must be one of \['care-linear', .*\], got 'egarch-t'"):
+    with pytest.raises(ConfigError, match=r"model must be one of \['historical', .*\], got 'egarch-t'"):
         plots.ema_indicators(forecasts, "NASDAQ", "egarch-t")
     missing = Forecasts(forecasts.frame.drop(("NASDAQ", "ewma")), forecasts.targets)
     with pytest.raises(ConfigError, match="asset, model must be one of"):
@@ -111,7 +111,7 @@ def test_the_only_asset_and_model_need_no_name(one: Forecasts, forecasts: Foreca
 
 
 def test_indicators_are_the_tables(forecasts: Forecasts) -> None:
-    table = rc.indicators.indicator_table(forecasts, halflife=10).loc[("S&P 500", "ewma")]
+    table = rc.indicators.indicator_table(forecasts, halflife=10).xs(("S&P 500", "ewma"))
     figure = plots.ema_indicators(forecasts, "S&P 500", "ewma", halflife=10)
     names = {"var_0.99": "VaR 99 %", "volatility": "volatility", "hit_rate_0.975": "hit rate of VaR 97.5 %"}
     for column, name in names.items():
@@ -124,12 +124,48 @@ def test_indicators_are_the_tables(forecasts: Forecasts) -> None:
 def test_rolling_hits_are_the_tables_and_the_zones_the_supervisors(forecasts: Forecasts) -> None:
     table = rc.indicators.rolling_hits(forecasts, "NASDAQ", "ewma", "var:0.99", 250)
     figure = plots.rolling_hits(forecasts, "NASDAQ", "ewma")
-    np.testing.assert_array_equal(figure.data[0].y, table["hits"])
-    assert [s.y1 for s in figure.layout.shapes][:2] == [4.5, 9.5]
-    assert [a.text for a in figure.layout.annotations] == ["green: up to 4", "yellow: 5 to 9", "red: 10 or more"]
-    assert "count as hits" not in figure.layout.title.subtitle.text
-    gaps = plots.rolling_hits(forecasts, "NASDAQ", "care-linear")
-    assert gaps.layout.title.subtitle.text.endswith("days without forecast count as hits")
+    np.testing.assert_array_equal(trace(figure, "hits").y, table["hits"])
+    names = ["green: up to 4", "yellow: 5 to 9", "red: 10 or more"]
+    assert [set(trace(figure, name).y) for name in names[:2]] == [{4.5}, {9.5}]
+    assert "missing" not in figure.layout.title.subtitle.text
+    assert "days without forecast" not in [t.name for t in figure.data]
+
+
+def test_days_without_forecast_are_drawn_apart_from_hits(forecasts: Forecasts) -> None:
+    unit = ("NASDAQ", "care-linear")
+    figure = plots.rolling_hits(forecasts, *unit)
+    rows = forecasts.judged(*unit)
+    real = (rows["loss"] > rows["var_0.99"]).rolling(250).sum().dropna()
+    gone = rows["var_0.99"].isna().rolling(250).sum().dropna()
+    assert gone.max() == 20
+    np.testing.assert_array_equal(trace(figure, "hits").y, real)
+    np.testing.assert_array_equal(trace(figure, "days without forecast").y, gone)
+    assert "days without forecast are no hits" in figure.layout.title.subtitle.text
+    supervisor = plots.rolling_hits(forecasts, *unit, missing="hit")
+    np.testing.assert_array_equal(trace(supervisor, "hits").y, real + gone)
+    assert "or no forecast of" in supervisor.layout.title.subtitle.text
+
+
+def test_zones_follow_the_days_counted(one: Forecasts) -> None:
+    frame = one.frame.copy()
+    frame.loc[frame.index[:150], "var_0.99"] = np.nan
+    figure = plots.rolling_hits(Forecasts(frame, one.targets), days=200)
+    yellow = dict(zip(trace(figure, "yellow").x, trace(figure, "yellow").y, strict=True))
+    first = min(yellow)
+    limits = [k for k in range(51) if binom.cdf(k, 50, 0.01) >= 0.9999]
+    assert yellow[first] == limits[0] - 0.5
+    assert trace(figure, "yellow").y[-1] == rc.indicators.zone_limits(200, 0.99)[1] - 0.5
+
+
+def test_a_band_without_hits_keeps_its_dates(one: Forecasts) -> None:
+    frame = one.frame.copy()
+    frame["var_0.99"], frame["status"] = 1.0, "ok"
+    figure = plots.forecast_band(Forecasts(frame, one.targets))
+    assert figure.layout.title.subtitle.text.startswith("0 losses above")
+    below = [t for t in figure.data if t.xaxis == "x2"]
+    assert len(below) == 1  # an axis without any trace would not be drawn
+    assert len(below[0].x) == 2
+    assert figure.layout.xaxis.matches == "x2"
 
 
 def test_pit_counts_and_band(one: Forecasts, forecasts: Forecasts) -> None:
@@ -160,13 +196,14 @@ def test_score_bars(forecasts: Forecasts, make_scores: Callable[[Forecasts], pd.
     for model, mean in means.items():
         assert bars[model] == pytest.approx(mean / means.min() - 1)
     fz0 = dict(zip(figure.data[2].y, figure.data[2].text, strict=True))
-    assert fz0["care-linear"] == "best"
+    assert fz0["historical"] == "best"
     assert fz0["ewma"] == "+0.0200"
     density = dict(zip(figure.data[5].y, figure.data[5].text, strict=True))
     assert density["care-linear"] == "no score"
     scores.loc[scores.index[0], "n_obs"] = 7
     asset = scores["asset"].iloc[0]
-    assert "days differ" in plots.score_bars(scores, asset=asset).layout.annotations[0].text
+    note = "<br>scored on different days: not comparable"
+    assert plots.score_bars(scores, asset=asset).layout.annotations[0].text.endswith(note)
     with pytest.raises(ConfigError, match="asset must be one of"):
         plots.score_bars(scores)
     nothing = plots.score_bars(scores[scores["asset"] == "NASDAQ"].assign(mean=np.nan))
@@ -188,7 +225,7 @@ def test_heatmap_shows_p_and_hits(forecasts: Forecasts, make_backtests: Callable
     assert rows[-1].startswith("kupiec")  # the first test stands at the top
     shade = np.asarray(heat.z)
     for record in table[table["asset"] == "S&P 500"].to_dict("records"):
-        row = f"{record['test']}<br>{style.target_text(record['measure'], record['level'])}"
+        row = f"{style.title(record['test'])}<br>{style.target_text(record['measure'], record['level'])}"
         cell = rows.index(row), models.index(record["model"])
         p, text = record["p_value"], heat.text[cell[0]][cell[1]]
         if np.isnan(p):
@@ -237,11 +274,29 @@ def test_expectile_levels_are_never_percentages(forecasts: Forecasts) -> None:
 def test_colours_have_one_dark_stand_in_each() -> None:
     single = [style.INK, style.MUTED, style.GRID, style.PAPER, style.LOSS, style.HIT, style.NOT_OK, style.BAR]
     single += [style.BAR_OUT, style.BAND, style.NO_VALUE, style.BUTTON, style.BUTTON_ON, *style.P_COLOURS]
-    groups = [*style.MEASURE_COLOURS.values(), tuple(style.ZONE_COLOURS.values())]
+    groups = [*style.MEASURE_COLOURS.values(), style.HIT_RATE_COLOURS, tuple(style.ZONE_COLOURS.values())]
     colours = single + [c for group in groups for c in group]
     assert sorted(colours) == sorted(style.DARK)
     assert len(set(colours)) == len(colours)
     assert len(set(style.DARK.values())) == len(style.DARK)
+
+
+def test_every_test_and_score_has_a_title() -> None:
+    assert set(style.TITLES) == set(rc.BACKTESTS) | set(rc.SCORES)
+    assert len(set(style.TITLES.values())) == len(style.TITLES)
+
+
+def test_missing_days_stand_apart_in_the_grid(one: Forecasts, make_backtests: Callable[..., pd.DataFrame]) -> None:
+    table = make_backtests(one)
+    light = (table["test"] == "traffic_light") & (table["level"] == 0.99)
+    plain = table[light].assign(test="binomial", hits=59.0, n_obs=3930)
+    table.loc[light, ["hits", "n_obs", "expected_hits"]] = [159.0, 4030, 40.3]
+    table = pd.concat([table, plain], ignore_index=True)
+    figure = plots.p_value_heatmap(table)
+    cells = dict(zip(figure.data[0].y, figure.data[0].text[:, 0], strict=True))
+    assert cells["Traffic light (Basel)<br>VaR 99 %"].endswith("<br>59 + 100 missing / 40.3")
+    assert "missing" not in cells["Binomial (number of hits)<br>VaR 99 %"]
+    assert "which the test counts as hits" in figure.layout.title.subtitle.text
 
 
 def test_no_figure_offers_an_upload(forecasts: Forecasts) -> None:

@@ -16,6 +16,7 @@ import riskcore as rc
 from riskcore.forecasts import Forecasts
 from riskcore.report import html_report, view
 from riskcore.report.figures import FigureStore
+from riskcore.report.settings import settings_rows
 
 HOSTILE = '<img src=x onerror="alert(1)">$x$ =cmd'
 Tables = Callable[[Forecasts], pd.DataFrame]
@@ -95,7 +96,7 @@ def test_next_day_comes_first(html: str, forecasts: Forecasts) -> None:
         assert shown[1] == key[1]
         assert shown[2] == f"{row['var_0.99']:.2%}".replace("%", " %")
         assert shown[6] == f"{row['expectile_0.99855']:.2%}".replace("%", " %")
-    assert rows[1][0] == "NASDAQ"
+    assert rows[1][0] == "S&amp;P 500"
     assert rows[2][0] == ""
     day = forecasts.next_day().index[0][2]
     assert f"For <strong>{day:%Y-%m-%d}</strong>" in html
@@ -103,11 +104,13 @@ def test_next_day_comes_first(html: str, forecasts: Forecasts) -> None:
 
 def test_what_stands_beside_every_expectile(html: str) -> None:
     rows = cells(html, "tomorrow")
-    beside = [r for r in rows if len(r) == 8 and r[2] == "0.99855"]
+    beside = [r for r in rows if len(r) == 6 and r[2] == "0.99855"]
     assert len(beside) == 8
     by_model = {r[1]: r for r in beside[4:]}
-    assert by_model["ewma"][4:] == ["99.00 %", "97.43 %", "688.7", "99.001 %"]  # the fixture's law is normal
-    assert by_model["care-linear"][4:] == ["–", "–", "688.7", "99.001 %"]
+    assert by_model["ewma"][4:] == ["99.00 %", "97.43 %"]  # the fixture's law is normal
+    assert by_model["care-linear"][4:] == ["–", "–"]
+    assert html.count("expected gains within it are 688.7 times the expected losses beyond it") == 1
+    assert html.count("it would be the VaR 99.001 %") == 1
 
 
 def test_without_a_next_day_the_last_is_shown(
@@ -129,7 +132,7 @@ def test_figures_hold_every_day_at_seven_digits(html: str, forecasts: Forecasts)
     line = next(t for t in band["data"] if t["name"] == "VaR 99 %")
     values = store["arrays"][line["y"]["ref"]]
     drawn = np.frombuffer(base64.b64decode(values["bdata"]), dtype="<f4")
-    rows = forecasts.unit("NASDAQ", "care-linear")
+    rows = forecasts.unit("S&P 500", "historical")
     np.testing.assert_allclose(drawn, rows["var_0.99"], rtol=1e-7)
     assert store["arrays"][line["x"]["ref"]] == [f"{d:%Y-%m-%d}" for d in rows.index]
     assert "title" not in band["layout"]
@@ -152,9 +155,9 @@ def test_scores_and_tests(html: str, forecasts: Forecasts, make_scores: Tables, 
     rows = cells(html, "asset-2")
     best = [r for r in rows if "best" in r]
     assert len(best) == 7
-    assert best[0][:3] == ["quantile, VaR 99 %", "care-linear", "0.00031000"]
+    assert best[0][:3] == ["Quantile score, VaR 99 %", "historical", "0.00031000"]
     table = make_backtests(forecasts)
-    first = table[(table["asset"] == "S&P 500") & (table["test"] == "kupiec") & (table["level"] == 0.99)]
+    first = table[(table["asset"] == "NASDAQ") & (table["test"] == "kupiec") & (table["level"] == 0.99)]
     shown = [r for r in rows if len(r) == 9 and r[1] in forecasts.models]
     for record in first.to_dict("records"):
         matching = [r for r in shown if r[1] == record["model"] and r[4] == f"{record['hits']:.0f}"]
@@ -167,7 +170,8 @@ def test_quality_and_banner(
 ) -> None:
     rows = cells(html, "quality")
     assert rows[0][2:] == ["ok", "retry", "boundary", "implausible", "stale params", "fallback", "failed"]
-    assert ["NASDAQ", "care-linear", "380", "0", "0", "0", "0", "0", "20"] in rows
+    assert rows[5][:2] == ["NASDAQ", "historical"]
+    assert ["", "care-linear", "380", "0", "0", "0", "0", "0", "20"] == rows[8]
     assert "This run is degraded" not in html
     forecasts = build(["A"], ["care-linear"], n=200)
     broken = html_report(
@@ -218,7 +222,7 @@ def test_empty_tables(one: Forecasts, make_scores: Tables, make_backtests: Table
 
 def test_tables_of_the_package(one: Forecasts) -> None:
     html = html_report(one, scores=rc.score_table(one), backtests=rc.backtest_table(one))
-    assert "kupiec" in html
+    assert "Kupiec" in html
 
 
 @dataclass(frozen=True)
@@ -241,5 +245,84 @@ def test_texts() -> None:
     assert view.number(-0.5) == "−0.5"
     assert view.percent(np.float64(0.99), 0) == "99 %"
     assert view.p_text(float("nan")) == "–"
-    settings = view.settings_rows({"a_b": 1, "findings": [], "c": {"d": [1]}})
-    assert settings == [("a b", "1"), ("c", '{\n "d": [\n  1\n ]\n}')]
+
+
+def test_the_best_model_is_named_first_and_opened(
+    html: str, build: Callable[..., Forecasts], make_scores: Tables, make_backtests: Tables
+) -> None:
+    forecasts = build(["A & B"], n=300)
+    scores, backtests = make_scores(forecasts), make_backtests(forecasts)
+    assert "(historical, lowest VaR score of 4 models; status ok)" in html
+    mask = (scores["model"] == "garch-t") & (scores["measure"] == "var") & (scores["level"] == 0.99)
+    scores.loc[mask, "mean"] = 1e-5
+    page = html_report(forecasts, scores=scores, backtests=backtests)
+    row = forecasts.next_day().xs("garch-t", level="model").iloc[0]
+    values = [f"{row[c]:.2%}".replace("%", " %") for c in ("var_0.99", "es_0.975", "expectile_0.99")]
+    words = f"VaR 99 % {values[0]}, ES 97.5 % {values[1]}, expectile VaR (τ = 0.99) {values[2]}"
+    assert f"<strong>A &amp; B</strong>, next trading day after {row['origin']:%Y-%m-%d}" in page
+    assert words in page
+    assert "(garch-t, lowest VaR score of 4 models; status ok)" in page
+    assert re.findall(r'data-panel="panel-1-(\d)" aria-pressed="true"', page) == ["3"]
+    assert re.findall(r'id="panel-1-(\d)">', page) == ["3"]
+    assert page.count('class=" chosen"') == 1
+    scores.loc[mask, "n_obs"] = 3
+    assert view.ranked(forecasts, scores, "A & B")[1].endswith("which were scored on different days")
+    assert view.ranked(forecasts, scores.iloc[:0], "A & B") == ("historical", "first of 4 models, none has a VaR score")
+
+
+def test_statuses_that_occur_are_explained(one: Forecasts, make_scores: Tables, make_backtests: Tables) -> None:
+    frame = one.frame.copy()
+    frame.loc[frame.index[-1], "status"] = "boundary"
+    page = html_report(Forecasts(frame, one.targets), scores=make_scores(one), backtests=make_backtests(one))
+    part = page.split('id="tomorrow"')[1].split("</section>")[0]
+    assert "<strong>boundary</strong>: an estimated parameter lies on its limit; usable." in part
+    assert "<strong>failed</strong>" not in part
+    assert "(garch-t; status boundary)" in page
+    assert "holidays are not known" in part
+
+
+def test_many_assets_are_folded(build: Callable[..., Forecasts], make_scores: Tables, make_backtests: Tables) -> None:
+    for n, folded in ((9, 0), (10, 7)):
+        forecasts = build([f"A{i}" for i in range(n)], ["ewma"], n=30)
+        page = html_report(forecasts, scores=make_scores(forecasts), backtests=make_backtests(forecasts))
+        assert page.count('<details class="folded">') == folded
+        assert page.count("<details") == page.count("</details>")
+        tags = [t for t, _ in Page(page).tags]
+        assert tags.count("section") == n + 3
+
+
+def test_settings_are_words_and_the_manifest_is_whole(html: str) -> None:
+    part = html[html.index('id="settings"') :].split("</section>")[0]
+    assert cells(html, "settings")[0] == ["Window", "1,000 days"]
+    assert part.count("<details>") == 1
+    assert "&#34;window&#34;: 1000" in part
+    assert "characters" not in part
+    rows = dict(
+        settings_rows(
+            {
+                "settings": {
+                    "window": 500,
+                    "expanding": True,
+                    "refit_every": 20,
+                    "from": "2012-01-01",
+                    "to": None,
+                    "ahead": True,
+                    "targets": ["var_0.99", "expectile_0.99", "odd"],
+                    "models": {"m": "LocationScale(volatility=Constant(), law=Empirical(), mean=AR1())"},
+                },
+                "data": {"A": {"rows": 5030, "first": "1999-01-05", "last": "2018-12-31"}},
+                "inputs": [{"name": "a.csv", "bytes": 1234}],
+                "code": {"riskcore": "0.1.0", "numpy": "2.4"},
+                "timings": {"started": "2026-01-01", "seconds": 12.4},
+            }
+        )
+    )
+    assert rows["Window"] == ["expanding, at least 500 days"]
+    assert rows["Forecasts"] == ["from 2012-01-01, with the next day"]
+    assert rows["Targets"] == ["VaR 99 %, expectile VaR τ = 0.99, odd"]
+    assert rows["Models"] == ["m: AR1 mean, constant volatility, empirical law"]
+    assert rows["Prices"] == ["A: 5,030 days, 1999-01-05 to 2018-12-31"]
+    assert rows["Files"] == ["a.csv (1,234 bytes)"]
+    assert rows["Versions"] == ["riskcore 0.1.0", "numpy 2.4"]
+    assert rows["Computed"] == ["2026-01-01, in 12 s"]
+    assert settings_rows({"settings": [], "data": 3, "inputs": "x"}) == settings_rows(None) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import riskcore as rc
 from riskcore import defaults
 from riskcore.errors import ConfigError
-from riskcore.runs.config import MAX_BYTES, Settings, define_model, read_config, settings
+from riskcore.runs.config import KEYS, MAX_BYTES, Settings, define_model, read_config, settings
 from riskcore.runs.progress import Bar
 
 
@@ -27,6 +28,16 @@ def test_defaults() -> None:
     assert [t.label for t in chosen.targets] == [rc.Target.parse(t).label for t in defaults.TARGETS]
     assert chosen.plan == rc.WalkForward(defaults.WINDOW, defaults.REFIT_EVERY)
     assert (chosen.jobs, chosen.kind, chosen.from_date, dict(chosen.ingest)) == (-1, "log", None, {})
+
+
+def test_the_quick_start_lists_every_key(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    tables = re.findall(r"^\| key \|.*\n\| ---.*\n((?:\|.*\n)+)", text, re.MULTILINE)
+    listed = [set(re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in t.splitlines()))) for t in tables]
+    assert listed[0] == set(KEYS) - {"model"}
+    assert listed[1] == {"kind", "mean", "volatility", "law", "form", "level"}
+    (example,) = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert [getattr(m, "name", m) for m in read(tmp_path, example).models] == ["calm", "tail", "historical"]
 
 
 def test_everything_in_a_file(tmp_path: Path) -> None:

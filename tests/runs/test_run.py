@@ -127,7 +127,7 @@ def test_damaged_files_are_computed_again_and_named(walk: Any, tmp_path: Path, c
     out = tmp_path / "run"
     run = walk(out)
     before = contents(out)
-    first, second = (out / "forecasts" / unit["file"] for unit in run.manifest["units"][:2])
+    first, second = (out / "forecasts" / name for name in sorted(u["file"] for u in run.manifest["units"][:2]))
     broken = bytearray(first.read_bytes())
     broken[len(broken) // 2] ^= 1
     first.write_bytes(broken)
@@ -138,8 +138,8 @@ def test_damaged_files_are_computed_again_and_named(walk: Any, tmp_path: Path, c
     with pytest.raises(DataError, match="as they were written"):
         rebuild_run(out)
     again = walk(out)
-    assert again.manifest["timings"]["units_done_again"] == [first.name, second.name]
-    assert f"computed again: {first.name}" in summary(again)
+    assert sorted(again.manifest["timings"]["units_done_again"]) == [first.name, second.name]
+    assert "computed again: s-p-500--historical" in summary(again)
     assert contents(out) == before
     assert verify_run(out) == []
 
@@ -317,7 +317,7 @@ def test_report_is_written_and_rebuilt(walk: Any, tmp_path: Path, contents: Any)
         return f"{rest['title']}: {len(forecasts.frame)} {len(scores)} {len(backtests) > 0}"
 
     run = walk(tmp_path, report=report)
-    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("Backtest of =A1, S&P 500: 544 ")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("Backtest of S&P 500, =A1: 544 ")
     assert set(run.manifest["outputs"]) == {"scores.csv", "backtests.csv", "report.html"}
     before = contents(tmp_path)
     (tmp_path / "scores.csv").unlink()
@@ -327,6 +327,38 @@ def test_report_is_written_and_rebuilt(walk: Any, tmp_path: Path, contents: Any)
     assert again.manifest == run.manifest
     assert "report.html" not in rebuild_run(tmp_path).manifest["outputs"]
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_report_that_fails_does_not_cost_the_run(walk: Any, tmp_path: Path) -> None:
+    walk(tmp_path, report=lambda *_, **__: "page")
+    run = walk(tmp_path, report=fail_with(ZeroDivisionError("no paper")))
+    assert run.report_error == open_run(tmp_path).report_error == "ZeroDivisionError: no paper"
+    assert not run.degraded
+    assert set(run.manifest["outputs"]) == {"scores.csv", "backtests.csv"}
+    assert not (tmp_path / "report.html").exists()
+    assert (
+        f"REPORT FAILED: ZeroDivisionError: no paper; the tables are whole; try again: riskcore report {tmp_path}"
+        in (summary(run))
+    )
+    assert verify_run(tmp_path) == []
+    again = rebuild_run(tmp_path, report=lambda *_, **__: "page")
+    assert again.report_error == ""
+    assert "report_error" not in again.manifest
+    assert "report.html" in again.manifest["outputs"]
+
+
+def test_models_and_assets_keep_the_order_given(walk: Any, losses: pd.DataFrame, tmp_path: Path) -> None:
+    run = walk(tmp_path, models=["ewma", "age-weighted", "historical"])
+    table = run.forecasts()
+    assert (table.assets, table.models) == (["S&P 500", "=A1"], ["ewma", "age-weighted", "historical"])
+    assert list(pd.read_csv(tmp_path / "scores.csv")["model"].unique()) == table.models
+    killed = {**run.manifest, "state": "running"}
+    (tmp_path / "manifest.json").write_text(json.dumps(killed), encoding="utf-8")
+    assert open_run(tmp_path).forecasts().models == table.models
+    # the order says nothing on the numbers: the same run in another order is resumed
+    other = walk(tmp_path, models=["historical", "ewma", "age-weighted"], losses=losses[["=A1", "S&P 500"]])
+    assert other.manifest["timings"]["units_reused"] == 6
+    assert (other.forecasts().assets, other.forecasts().models[0]) == (["=A1", "S&P 500"], "historical")
 
 
 def test_progress_goes_from_nothing_to_all(walk: Any, tmp_path: Path) -> None:
