@@ -84,10 +84,8 @@ def indicator_table(
     for asset, model in forecasts.units:
         rows = forecasts.unit(asset, model)
         raw = [rows[smoothed], *(hits(rows, t) for t in forecasts.targets if t.measure == "var")]
-        part = ema(pd.concat(raw, axis=1), halflife=halflife, bias_corrected=bias_corrected)
-        index = pd.MultiIndex.from_product([[asset], [model], part.index], names=forecasts.frame.index.names)
-        parts.append(part.set_axis(index))
-    return pd.concat(parts)
+        parts.append(ema(pd.concat(raw, axis=1), halflife=halflife, bias_corrected=bias_corrected))
+    return pd.concat(parts).set_axis(forecasts.frame.index)
 
 
 def basel_zone(n_hits: int, n_obs: int, level: float) -> str:

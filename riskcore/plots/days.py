@@ -313,8 +313,9 @@ def _cut_axis(figure: go.Figure, rows: pd.DataFrame, labels: list[str]) -> None:
     inside = np.concatenate([losses, lines[np.abs(lines) <= limit]])
     pad = 0.05 * float(np.ptp(inside))
     figure.update_yaxes(range=[float(inside.min()) - pad, float(inside.max()) + pad], row=1, col=1)
+    what = "forecast lies" if beyond == 1 else "forecasts lie"
     figure.add_annotation(
-        text=f"axis cut: {beyond} {'forecast lies' if beyond == 1 else 'forecasts lie'} outside", x=1, y=1, xref="paper", yref="paper", xanchor="right",
+        text=f"axis cut: {beyond} {what} outside", x=1, y=1, xref="paper", yref="paper", xanchor="right",
         yanchor="top", showarrow=False, font={"size": 12, "color": style.NOT_OK},
     )  # fmt: skip
 

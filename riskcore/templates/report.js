@@ -28,7 +28,10 @@
     layout.autosize = !printing;
     if (printing) layout.width = width;
     if (narrow) {
-      (layout.annotations || []).forEach((note) => { if (note.font) note.font.size = 11; });
+      (layout.annotations || []).forEach((note) => { 
+        if (note.font) note.font.size = 11;
+        if (note.xanchor === "left") note.xshift = -60; // over the names beside the axis
+      });
       layout.dragmode = false; // a finger scrolls the page
       for (const [key, axis] of Object.entries(layout)) {
         if (key.startsWith("yaxis") && axis.tickformat) axis.title = { text: "" };

@@ -111,7 +111,7 @@ def test_the_only_asset_and_model_need_no_name(one: Forecasts, forecasts: Foreca
 
 
 def test_indicators_are_the_tables(forecasts: Forecasts) -> None:
-    table = rc.indicators.indicator_table(forecasts, halflife=10).xs(("S&P 500", "ewma"))
+    table = rc.indicators.indicator_table(forecasts, halflife=10).loc[("S&P 500", "ewma")]
     figure = plots.ema_indicators(forecasts, "S&P 500", "ewma", halflife=10)
     names = {"var_0.99": "VaR 99 %", "volatility": "volatility", "hit_rate_0.975": "hit rate of VaR 97.5 %"}
     for column, name in names.items():
@@ -222,7 +222,7 @@ def test_heatmap_shows_p_and_hits(forecasts: Forecasts, make_backtests: Callable
     figure = plots.p_value_heatmap(table, asset="S&P 500")
     heat = figure.data[0]
     models, rows = list(heat.x), list(heat.y)
-    assert rows[-1].startswith("kupiec")  # the first test stands at the top
+    assert rows[-1].startswith("Kupiec")  # the first test stands at the top
     shade = np.asarray(heat.z)
     for record in table[table["asset"] == "S&P 500"].to_dict("records"):
         row = f"{style.title(record['test'])}<br>{style.target_text(record['measure'], record['level'])}"

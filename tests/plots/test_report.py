@@ -171,7 +171,7 @@ def test_quality_and_banner(
     rows = cells(html, "quality")
     assert rows[0][2:] == ["ok", "retry", "boundary", "implausible", "stale params", "fallback", "failed"]
     assert rows[5][:2] == ["NASDAQ", "historical"]
-    assert ["", "care-linear", "380", "0", "0", "0", "0", "0", "20"] == rows[8]
+    assert rows[8] == ["", "care-linear", "380", "0", "0", "0", "0", "0", "20"]
     assert "This run is degraded" not in html
     forecasts = build(["A"], ["care-linear"], n=200)
     broken = html_report(

@@ -1,0 +1,228 @@
+"""The only loop over time: refit, predict, refit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from riskcore import defaults
+from riskcore._types import Block, FloatArray, Status, Target, WalkForward
+from riskcore.errors import FitError
+from riskcore.forecasters import Fitted, Forecaster, Predictive
+from riskcore.forecasts import DENSITY
+
+Tick = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Forecasts of one forecaster for rows ``first .. first + len(values) - 1`` of a series."""
+
+    first: int
+    values: FloatArray
+    status: np.ndarray[Any, np.dtype[np.int8]]
+    density: FloatArray
+    tail: FloatArray
+
+
+def walk_forward(
+    losses: FloatArray,
+    forecaster: Forecaster,
+    targets: Sequence[Target],
+    plan: WalkForward,
+    *,
+    first: int | None = None,
+    stop: int | None = None,
+    tick: Tick | None = None,
+) -> Walk:
+    """Forecast rows `first` to `stop`; row t uses losses before row t and nothing else.
+
+    Parameters
+    ----------
+    losses : array, shape (n,)
+        Finite losses in time order.
+    forecaster : Forecaster
+        Settings to fit at each refit of the plan.
+    targets : sequence of Target
+        Targets; those that the forecaster does not offer stay NaN.
+    plan : WalkForward
+        Window, refit interval, moving or expanding.
+    first, stop : int, optional
+        Rows wanted, by default from ``plan.window`` to n. ``stop = n + 1`` adds the day after the last loss. Wherever a
+        walk begins, its rows are those of the full walk: it goes back to the last refit that starts cold.
+    tick : callable, optional
+        Called with the number of rows done after each block.
+
+    Returns
+    -------
+    Walk
+        A refit that fails leaves the last good one in use for at most 20 days (status ``stale_params``), then the
+        forecaster's fallback (``fallback``), then NaN (``failed``).
+    """
+    first = plan.window if first is None else max(first, plan.window)
+    stop = losses.size if stop is None else stop
+    blocks = list(plan.blocks(max(losses.size, stop)))
+    wanted = [b for b in blocks if b.test.stop > first and b.test.start < stop]
+    begin = wanted[0].index - wanted[0].index % defaults.COLD_START_EVERY if wanted else 0
+    walker = _Walker(losses, forecaster, targets, blocks, (first, stop), begin)
+    if wanted:
+        for block in blocks[begin : wanted[-1].index + 1]:
+            walker.step(block)
+            if tick is not None and block.test.stop > first:
+                tick(min(block.test.stop, stop) - max(block.test.start, first))
+    out = walker.out
+    _mark_implausible(out, losses, targets, plan.window)
+    return out
+
+
+@dataclass(frozen=True)
+class _Good:
+    """The last fit that succeeded, with where its losses start and the first row it no longer serves fresh."""
+
+    fitted: Fitted
+    start: int
+    fresh_until: int
+
+
+class _Walker:
+    """State of one walk: the last good fit, and the rows written so far."""
+
+    def __init__(
+        self,
+        losses: FloatArray,
+        forecaster: Forecaster,
+        targets: Sequence[Target],
+        blocks: Sequence[Block],
+        rows: tuple[int, int],
+        begin: int,
+    ) -> None:
+        self.losses, self.forecaster, self.blocks, self.begin = losses, forecaster, blocks, begin
+        self.first, self.stop = first, stop = rows
+        self.columns = [i for i, t in enumerate(targets) if forecaster.offers(t)]
+        self.offered = [targets[i] for i in self.columns]
+        n_rows = max(stop - first, 0)
+        self.out = Walk(
+            first=first,
+            values=np.full((n_rows, len(targets)), np.nan),
+            status=np.full(n_rows, Status.failed, dtype=np.int8),
+            density=np.full((n_rows, len(DENSITY)), np.nan),
+            tail=np.full((n_rows, len(defaults.TAIL_LEVELS)), np.nan),
+        )
+        self.good: _Good | None = None
+
+    def step(self, block: Block) -> None:
+        """Refit at the block's start and forecast its rows."""
+        good, fresh = self._refit(block, self.good)
+        if good is None and block.index == self.begin:  # a walk that begins late has no fit to fall back on yet
+            good = self._carried(block.index)
+        self.good = good
+        if fresh and good is not None:
+            self._write(block.test.start, block.test.stop, good.fitted, good.start, good.fitted.status)
+        else:
+            self._stand_in(block, good)
+
+    def _refit(self, block: Block, good: _Good | None) -> tuple[_Good | None, bool]:
+        cold = block.index % defaults.COLD_START_EVERY == 0
+        start = None if cold or good is None else good.fitted
+        try:
+            fitted = self.forecaster.fit(self.losses[block.train].copy(), self.offered, start=start)
+        except FitError:
+            return good, False
+        return _Good(fitted, block.train.start, block.test.stop), True
+
+    def _carried(self, index: int) -> _Good | None:
+        """The last good fit before a cold start, as the full walk would carry it."""
+        if index == 0:
+            return None
+        begin = (index - 1) - (index - 1) % defaults.COLD_START_EVERY
+        good: _Good | None = None
+        for block in self.blocks[begin:index]:
+            good, _ = self._refit(block, good)
+            if good is None and block.index == begin:
+                good = self._carried(begin)
+        return good
+
+    def _stand_in(self, block: Block, good: _Good | None) -> None:
+        row, stop = block.test.start, block.test.stop
+        if good is not None:
+            stale_stop = min(stop, good.fresh_until + defaults.STALE_DAYS)
+            if stale_stop > row:
+                self._write(row, stale_stop, good.fitted, good.start, Status.stale_params)
+                row = stale_stop
+        fallback = getattr(self.forecaster, "fallback", lambda: None)()
+        if fallback is None or row >= stop:
+            return
+        try:
+            fitted = fallback.fit(self.losses[block.train].copy(), self.offered)
+        except FitError:
+            return
+        self._write(row, stop, fitted, block.train.start, Status.fallback)
+
+    def _write(self, row: int, stop: int, fitted: Fitted, start: int, status: Status) -> None:
+        """Rows [row, stop) from a fit whose losses start at `start`; only what was asked for is kept."""
+        n_days = stop - row
+        seen = self.losses[start : stop - 1].copy()
+        keep = slice(max(row, self.first) - row, min(stop, self.stop) - row)
+        if keep.stop <= keep.start:
+            return
+        rows = slice(row + keep.start - self.first, row + keep.stop - self.first)
+        values = fitted.predict(seen, self.offered, n_days)
+        self.out.values[rows, self.columns] = values[keep]
+        good_row = np.isfinite(values[keep]).all(axis=1)
+        self.out.status[rows] = np.where(good_row, status, Status.failed)
+        day = fitted.predictive(seen, n_days)
+        if day is not None:
+            density, tail = _density(day, self._loss(row, stop))
+            self.out.density[rows] = density[keep]
+            self.out.tail[rows] = tail[keep]
+
+    def _loss(self, row: int, stop: int) -> FloatArray:
+        loss = np.full(stop - row, np.nan)
+        known = self.losses[row:stop]
+        loss[: known.size] = known
+        return loss
+
+
+def _density(day: Predictive, loss: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Columns mean, volatility, pit, log_score, crps, and the quantiles of the day's law."""
+    scaled = day.volatility > 0
+    known = np.isfinite(loss) & scaled
+    sigma = np.where(scaled, day.volatility, 1.0)
+    z = np.where(known, (loss - day.mean) / sigma, 0.0)
+    scores = (day.law.pit(z), np.log(sigma) - day.law.logpdf(z), sigma * day.law.crps(z))
+    hidden = [np.where(known, s, np.nan) for s in scores]
+    quantiles = [day.mean + sigma * day.law.ppf(p) for p in defaults.TAIL_LEVELS]
+    return np.column_stack([day.mean, day.volatility, *hidden]), np.column_stack(quantiles)
+
+
+def _mark_implausible(out: Walk, losses: FloatArray, targets: Sequence[Target], window: int) -> None:
+    """Mark rows with ES below VaR or levels that cross, or a forecast outside the sane range of the window before."""
+    if out.values.shape[0] == 0:
+        return
+    views = np.lib.stride_tricks.sliding_window_view(losses, window)
+    rows = slice(out.first - window, out.first - window + out.values.shape[0])
+    largest = np.abs(views[rows]).max(axis=1)
+    middle = views[rows].mean(axis=1)
+    slack = 1e-9 * largest
+    with np.errstate(invalid="ignore"):
+        low = (out.values < (middle - slack)[:, None]).any(axis=1)
+        high = (out.values > (defaults.SANE_MULTIPLE * largest + slack)[:, None]).any(axis=1)
+        crossed = np.zeros(low.size, dtype=bool)
+        for lower, upper in ordered_pairs(targets):
+            crossed |= out.values[:, upper] < out.values[:, lower] - slack
+    bad = (low | high | crossed) & (out.status < Status.implausible)
+    out.status[bad] = Status.implausible
+
+
+def ordered_pairs(targets: Sequence[Target]) -> list[tuple[int, int]]:
+    """Positions (i, j) of targets whose forecasts must not fall from i to j: VaR to its ES, and a measure's levels."""
+    pairs = []
+    for i, a in enumerate(targets):
+        for j, b in enumerate(targets):
+            rising = a.measure == b.measure and a.level < b.level
+            if rising or (a.measure == "var" and b.measure == "es" and a.level == b.level):
+                pairs.append((i, j))
+    return pairs
