@@ -17,6 +17,16 @@ INDEX = ("asset", "model", "date")
 LEADING = ("origin", "loss", "status")
 DENSITY = ("mean", "volatility", "pit", "log_score", "crps")
 STATUS_NAMES: tuple[str, ...] = tuple(s.name for s in Status)
+STATUS_WORDS = {
+    "ok": "nothing to remark",
+    "retry": "estimated from other starts, usable",
+    "boundary": "an estimated parameter lies on its limit, usable",
+    "implausible": "ES below VaR, levels that cross, or a forecast outside any sane range: do not use without a look",
+    "stale_params": "the estimation failed, the last good parameters stand in",
+    "fallback": "the estimation failed, a simpler model stands in",
+    "failed": "no forecast",
+}
+"""What each status means, for the legends of reports."""
 STATUS_DTYPE = pd.CategoricalDtype(list(STATUS_NAMES), ordered=True)
 
 

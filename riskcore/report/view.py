@@ -12,21 +12,12 @@ import pandas as pd
 
 from riskcore import defaults
 from riskcore._types import Status
-from riskcore.forecasts import STATUS_NAMES, Forecasts
+from riskcore.forecasts import STATUS_NAMES, STATUS_WORDS, Forecasts
 from riskcore.indicators import beside_expectile, expectile_table
 from riskcore.plots.judged import NOT_COMPARABLE, excess_over_best, excess_text, hits_text, missing_as_hits, same_days
 from riskcore.plots.style import level_text, target_text, title
 
 NONE = "–"
-STATUS_WORDS = {
-    "ok": "nothing to remark",
-    "retry": "estimated from another start; usable",
-    "boundary": "an estimated parameter lies on its limit; usable",
-    "implausible": "ES below VaR, or a forecast outside any sane range; do not use without a look",
-    "stale_params": "the estimation failed, the last good parameters stand in",
-    "fallback": "the estimation failed, a simpler model stands in",
-    "failed": "no forecast",
-}
 
 
 def number(value: object, spec: str = ".4g") -> str:

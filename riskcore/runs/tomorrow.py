@@ -16,14 +16,6 @@ if TYPE_CHECKING:
     from riskcore.forecasts import Forecasts
 
 MANY_ASSETS = 4
-_LEGEND = {
-    "retry": "estimated from other starts, usable",
-    "boundary": "an estimated parameter lies on its limit, usable",
-    "implausible": "outside any sane range, or levels that cross: do not use unseen",
-    "stale_params": "the estimation failed, the last good parameters stand in",
-    "fallback": "the estimation failed, a simpler model stands in",
-    "failed": "no forecast",
-}
 
 
 def next_day(run: Run, forecasts: Forecasts, scores: pd.DataFrame) -> str:
@@ -116,7 +108,9 @@ def _table(rows: list[dict[str, Any]], targets: Sequence[Target], marked: list[d
 def _legend(rows: list[dict[str, Any]], forecasts: Forecasts) -> str:
     """What the statuses in the table mean, and what the dates are."""
     found = {str(row["status"]) for row in rows}
-    words = [f"{name}: {text}" for name, text in _LEGEND.items() if name in found]
+    from riskcore.forecasts import STATUS_WORDS
+
+    words = [f"{name}: {text}" for name, text in STATUS_WORDS.items() if name in found and name != "ok"]
     import pandas as pd
 
     weekends = bool((pd.DatetimeIndex(forecasts.frame.index.unique("date")).day_of_week >= 5).any())

@@ -275,7 +275,7 @@ def test_statuses_that_occur_are_explained(one: Forecasts, make_scores: Tables, 
     frame.loc[frame.index[-1], "status"] = "boundary"
     page = html_report(Forecasts(frame, one.targets), scores=make_scores(one), backtests=make_backtests(one))
     part = page.split('id="tomorrow"')[1].split("</section>")[0]
-    assert "<strong>boundary</strong>: an estimated parameter lies on its limit; usable." in part
+    assert "<strong>boundary</strong>: an estimated parameter lies on its limit, usable." in part
     assert "<strong>failed</strong>" not in part
     assert "(garch-t; status boundary)" in page
     assert "holidays are not known" in part
