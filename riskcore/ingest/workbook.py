@@ -40,7 +40,7 @@ def read_workbook(content: bytes, sheet: str | None, report: Report) -> list[Row
             _merged(xml, report)
         except DataError:
             raise
-        except Exception as error:
+        except Exception as error:  # a damaged workbook makes openpyxl raise almost anything; all of it is one fault
             _damaged(error, report)
     return rows
 

@@ -119,7 +119,7 @@ def atomic_write(path: Path, data: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)  # noqa: PTH105 (a name that fault-injection tests can stand in for)
-    except BaseException:
+    except BaseException:  # an interrupt too must leave no half-written file
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
