@@ -310,3 +310,24 @@ def test_repr_says_what_is_in_the_table(losses):
     assert isinstance(table, Forecasts)
     with pytest.raises(DataError, match="asset, model must be one of"):
         table.unit("A", "ewma")
+
+
+def test_neither_the_calendar_nor_the_company_matters(losses):
+    """Shifted dates, another order of columns, an unrelated asset and a run in two parts give the same forecasts."""
+    models = [historical(), LocationScale(volatility=GARCH(), law=StudentT()), CARE("linear")]
+    targets = ["var:0.9", "es:0.9", "expectile:0.95"]
+    whole = forecast(losses, models, targets, PLAN)
+    turned = forecast(losses[["B", "A"]], models, targets, PLAN)
+    alone = forecast(losses[["A"]], models, targets, PLAN)
+    later = forecast(losses[["A"]].set_axis(losses.index + pd.Timedelta(days=3640)), models, targets, PLAN)
+    parts = [
+        forecast(losses[["A"]], models, targets, PLAN, to_date="2020-06-30"),
+        forecast(losses[["A"]], models, targets, PLAN, from_date="2020-07-01"),
+    ]
+    for model in whole.models:
+        want = whole.unit("A", model)
+        pd.testing.assert_frame_equal(turned.unit("A", model), want, check_exact=True)
+        pd.testing.assert_frame_equal(alone.unit("A", model), want, check_exact=True)
+        pd.testing.assert_frame_equal(pd.concat([p.unit("A", model) for p in parts]), want, check_exact=True)
+        moved = later.unit("A", model).drop(columns="origin").set_axis(want.index)
+        pd.testing.assert_frame_equal(moved, want.drop(columns="origin"), check_exact=True)
