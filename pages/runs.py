@@ -1,0 +1,8 @@
+"""runs."""
+
+import streamlit as st
+
+from riskcore.dashboard.shell import page_guard
+
+page_guard()
+st.text("runs")

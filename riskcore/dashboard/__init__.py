@@ -1,0 +1,1 @@
+"""The pages' engine: shell, launch, state, jobs, widgets. The only package that imports streamlit."""

@@ -1,0 +1,74 @@
+"""The frame round every page: navigation, title, sidebar, errors in plain words.
+
+A cold server answers a deep link such as ``/modelling`` by running the page without the main script. So each page
+begins with :func:`page_guard`, which then runs the shell, and the page inside it.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from contextvars import ContextVar
+
+import streamlit as st
+
+from riskcore.dashboard import state, widgets
+from riskcore.dashboard.workspace import app_root
+from riskcore.errors import RiskcoreError
+
+_log = logging.getLogger(__name__)
+# not in session_state: where a page ends by st.stop(), writes to it are refused and the flag would stay
+_IN_SHELL = ContextVar("in_shell", default=False)
+
+PAGES: dict[str, tuple[str, str]] = {
+    "overview": ("Overview", ":material/speed:"),
+    "data": ("Data", ":material/table_view:"),
+    "modelling": ("Modelling", ":material/ssid_chart:"),
+    "review": ("Backtest review", ":material/fact_check:"),
+    "runs": ("Runs", ":material/history:"),
+}
+"""File name (which is the page's address), title and icon."""
+
+
+def run_shell() -> None:
+    """Run the page that the address names inside the frame."""
+    st.set_page_config(page_title="riskcore", page_icon=":material/monitoring:", layout="wide")
+    pages = [
+        st.Page(app_root() / "pages" / f"{name}.py", title=title, icon=icon, default=name == "overview")
+        for name, (title, icon) in PAGES.items()
+    ]
+    page = st.navigation(pages)
+    st.title(page.title)
+    token = _IN_SHELL.set(True)
+    try:
+        page.run()
+    except RiskcoreError as error:
+        widgets.error_box(error)
+    except Exception:  # shown by number: the text could hold what the visitor must not see
+        number = secrets.token_hex(4)
+        _log.exception("error %s on page %s", number, page.title)
+        st.error(
+            f"Something went wrong in riskcore itself (error {number}); nothing of yours is lost. "
+            "Reload the page; if it stays, give this number to whoever runs the server: it is in the log.",
+            icon=":material/error:",
+        )
+    finally:
+        _IN_SHELL.reset(token)
+    with st.sidebar:
+        _sidebar()
+
+
+def page_guard() -> None:
+    """First call of every page: run the shell where the page was started without it."""
+    if not _IN_SHELL.get():
+        run_shell()
+        st.stop()
+
+
+def _sidebar() -> None:
+    """What the session works on, and the one convention, on every page."""
+    chosen = state.source()
+    if chosen is not None:
+        st.caption("Working on")
+        st.text(chosen.name)
+    st.caption("Losses are minus returns: a positive figure hurts. A VaR of 2 % is a loss of 2 % of the value.")

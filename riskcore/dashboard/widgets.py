@@ -1,0 +1,70 @@
+"""Parts that several pages share: charts in the page's theme, error boxes, downloads, the chosen asset."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from riskcore.dashboard import sources, state
+from riskcore.dashboard.sources import Dataset
+from riskcore.errors import RiskcoreError
+from riskcore.plots import CONFIG
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def chart(figure: go.Figure, *, key: str, alt: str) -> None:
+    """Show a figure of `riskcore.plots` in the page's theme; `alt` says in words what it shows."""
+    st.plotly_chart(figure, theme=None, key=key, config=CONFIG, alt=alt)
+
+
+def error_box(error: RiskcoreError) -> None:
+    """An error raised on purpose, as plain text: what, where, what to do. Names of files are never rendered."""
+    first, _, rest = str(error).partition("\n")
+    with st.container(border=True):
+        st.error("This cannot be done as it stands:", icon=":material/error:")
+        st.text(first)
+        if rest:
+            st.text(rest)
+
+
+@contextlib.contextmanager
+def errors_shown() -> Iterator[None]:
+    """Turn a RiskcoreError of one part of a page into a box, and go on with the next part."""
+    try:
+        yield
+    except RiskcoreError as error:
+        error_box(error)
+
+
+def dataset_or_stop() -> Dataset:
+    """The session's data; without any, a note with two ways on, and the page ends here."""
+    found = state.dataset()
+    if found is None:
+        st.info("No prices yet. Upload a file, or look round with two decades of the S&P 500 and the NASDAQ.")
+        left, right = st.columns(2)
+        if left.button("Use the sample", type="primary", width="stretch", key="rc.use_sample"):
+            state.set_source(sources.sample())
+            st.rerun()
+        if right.button("Upload prices", width="stretch", key="rc.go_data"):
+            st.switch_page("pages/data.py")
+        st.stop()
+    return found
+
+
+def asset_picker(assets: list[str]) -> str:
+    """The asset that the pages speak of, in the sidebar; kept across pages."""
+    kept = state.get("asset", assets[0])
+    index = assets.index(kept) if kept in assets else 0
+    chosen = st.sidebar.selectbox("Asset", assets, index=index, key="rc.w.asset", disabled=len(assets) == 1)
+    state.put("asset", chosen)
+    return str(chosen)
+
+
+def download(label: str, make: Callable[[], bytes], file_name: str, mime: str, *, key: str) -> None:
+    """A button whose file is made on the click, without a rerun."""
+    st.download_button(label, make, file_name=file_name, mime=mime, key=key, on_click="ignore")

@@ -1,0 +1,1 @@
+"""How well a model fits one window: parameters, residuals, PIT, news impact, levels."""
