@@ -247,7 +247,7 @@ class StudentT(SymmetricLaw):
     nu: float | None = None
 
     short: ClassVar[str] = "t"
-    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {"nu": (2.05, 200.0)}
+    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {"nu": (2.05, 500.0)}
     starts: ClassVar[Mapping[str, float]] = {"nu": 6.0}
 
     def __post_init__(self) -> None:

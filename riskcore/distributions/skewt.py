@@ -53,7 +53,7 @@ class SkewT(ParametricLaw):
     skew: float | None = None
 
     short: ClassVar[str] = "skewt"
-    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {"nu": (2.05, 200.0), "skew": (-0.99, 0.99)}
+    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {"nu": (2.05, 300.0), "skew": (-0.99, 0.99)}
     starts: ClassVar[Mapping[str, float]] = {"nu": 6.0, "skew": 0.0}
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from riskcore._types import FloatArray, Status
 from riskcore.distributions import Law
+from riskcore.volatility.fast import Tracks
 from riskcore.volatility.means import Mean
 
 StartRule = Literal["backcast", "sample-variance"]
@@ -30,6 +31,7 @@ class VolatilityFit:
     attempts: int = 0
     optimizer_code: int = 0
     errors: Callable[[], Mapping[str, float]] = field(default=dict, compare=False, repr=False)
+    tracks: Tracks | None = field(default=None, compare=False, repr=False)
 
     @property
     def all_params(self) -> dict[str, float]:

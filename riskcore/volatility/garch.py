@@ -1,4 +1,4 @@
-"""GARCH(1,1), GJR(1,1) and EGARCH(1,1), estimated with `arch` and filtered by our own recursions."""
+"""GARCH(1,1), GJR(1,1) and EGARCH(1,1): estimated by our own kernel or with `arch`, filtered by our recursions."""
 
 from __future__ import annotations
 
@@ -116,10 +116,12 @@ class _Family(ABC):
     def fit(self, losses: FloatArray, *, mean: Mean, law: Law, start: VolatilityFit | None = None) -> VolatilityFit:
         """Maximum likelihood of mean, volatility and the law's free parameters on one window.
 
-        A sample law is estimated by normal quasi-likelihood. `arch` tries a warm start (from `start`) and a cold one,
-        and the better is polished on our own likelihood, so that the result does not depend on where the search came
-        from. Where neither is acceptable (converged, finite, stationary, not below its start nor below the constant
-        variance) a grid of other starts and another optimiser follow, and the status says so.
+        A sample law is estimated by normal quasi-likelihood. GARCH and GJR with mean zero or constant are estimated
+        by our own kernel: from a grid, or from the optima that `start` carries. For the others `arch` tries a warm
+        start (from `start`) and a cold one, and the better is polished on our own likelihood, so that the result does
+        not depend on where the search came from. Where nothing is acceptable (converged, finite, stationary, not
+        below its start nor below the constant variance) `arch`, a grid of other starts and another optimiser follow,
+        and the status says so.
 
         Raises
         ------
@@ -150,6 +152,7 @@ class _Family(ABC):
             attempts=search.attempts,
             optimizer_code=found.code,
             errors=lambda: search.standard_errors(found),
+            tracks=found.tracks,
         )
 
     def fit_windows(

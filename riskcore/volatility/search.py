@@ -1,21 +1,24 @@
-"""The convergence policy of an estimation on one window: `arch` finds the optimum, our own likelihood polishes it."""
+"""The convergence policy of an estimation on one window: our kernel; where it does not serve, `arch` and a polish."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from riskcore._types import FloatArray, Status
-from riskcore.distributions import Law
+from riskcore.distributions import Law, ParametricLaw
 from riskcore.errors import ConfigError, FitError, require
+from riskcore.volatility import fast
 from riskcore.volatility.adapter import arch_fit, arch_model, law_from_arch, law_to_arch
 from riskcore.volatility.base import VolatilityFit, log_likelihood
 from riskcore.volatility.coordinates import Coordinates
+from riskcore.volatility.fast import Tracks
 from riskcore.volatility.means import Mean
 
 LIKELIHOOD_SLACK = 1e-6
@@ -94,18 +97,19 @@ class Candidate:
     presample: float
     log_likelihood: float
     code: int = 0
+    tracks: Tracks | None = None
 
 
 class Search:
-    """The search on one window: warm and cold by `arch`, a grid of starts if need be, then a polish.
+    """The search on one window: by our kernel, or warm and cold by `arch`, a grid of starts if need be, then a polish.
 
-    The polish (SLSQP on our own likelihood with central differences, under the same constraints) makes the result
-    independent of where the search came from, and follows the start rule where `arch` holds the presample fixed.
+    The polish of `arch`'s optimum (SLSQP on our own likelihood with central differences, under the same constraints)
+    makes the result independent of where the search came from, and follows the start rule where `arch` holds the
+    presample fixed.
     """
 
     def __init__(self, family: Family, losses: FloatArray, mean: Mean, law: Law, scale: float) -> None:
         self.family, self.losses, self.mean, self.law, self.scale = family, losses, mean, law, scale
-        self.model = arch_model(-losses, mean, family.arch_volatility(), law)
         shocks = (losses - mean.path(losses, mean.estimate(losses))[:-1])[mean.hold :]
         self.presample = family.presample(shocks)
         self.log_variance = family.short == "egarch"
@@ -113,8 +117,35 @@ class Search:
         self.attempts = 0
         self.retried = False
 
+    @cached_property
+    def model(self) -> Any:
+        """The same model in arch."""
+        return arch_model(-self.losses, self.mean, self.family.arch_volatility(), self.law)
+
     def run(self, start: VolatilityFit | None) -> Candidate:
         """The best acceptable optimum; FitError if there is none."""
+        if fast.serves(self.family.short, self.mean.short, self.law):
+            found = self._by_kernel(start)
+            if found is not None and self._acceptable(found):
+                return found
+            self.retried = True
+        return self._by_arch(start)
+
+    def _by_kernel(self, start: VolatilityFit | None) -> Candidate | None:
+        """The best optimum of our own kernel, None if it finds none."""
+        law = cast(ParametricLaw, self.law)
+        moving = self.family.start == "sample-variance"
+        task = fast.problem(self.family.names, self.mean.names, law, moving)
+        level = self.mean.estimate(self.losses)
+        known = None if start is None else start.tracks
+        found = fast.maximise(task, self.losses, self.scale, level[0] if level else 0.0, self.presample, known)
+        if found is None:
+            return None
+        self.attempts += found.attempts
+        return replace(self._candidate(found.mean_params, found.params, found.law), tracks=found.tracks)
+
+    def _by_arch(self, start: VolatilityFit | None) -> Candidate:
+        """Warm and cold by `arch`, a grid of starts if need be, then a polish."""
         warm = None if start is None else self._polish(self._warm(start))
         if warm is not None and not self._acceptable(warm):
             warm = None
@@ -129,7 +160,7 @@ class Search:
         final = self._polish(best)
         if not self._acceptable(final):
             final = self._simplex(final)
-        self.retried = best not in good
+        self.retried = self.retried or best not in good
         ok = self._acceptable(final) and final.log_likelihood >= best.log_likelihood - LIKELIHOOD_SLACK
         require(ok, EMPTY_FIT_TEXT.format(attempts=self.attempts, n=self.losses.size), FitError)
         return final
@@ -152,7 +183,10 @@ class Search:
         )
         with np.errstate(all="ignore"):
             try:
-                covariance = self.model.compute_param_cov(values, backcast=found.presample, robust=True)
+                self.model.fix(values)  # arch has not seen the sample where our kernel did the work
+                # arch's EGARCH takes the logarithm of the presample variance
+                backcast = math.log(found.presample) if self.log_variance else found.presample
+                covariance = self.model.compute_param_cov(values, backcast=backcast, robust=True)
             except np.linalg.LinAlgError:
                 return dict.fromkeys(names, math.nan)
             jacobian = np.diag([self.scale if n in ("mu", "const") else 1.0 for n in names])

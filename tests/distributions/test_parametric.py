@@ -291,7 +291,7 @@ def test_fit_gives_the_truth_from_many_losses_and_the_bound_from_normal_ones() -
     assert found.params["nu"] == pytest.approx(6.0, rel=0.05)
     assert found.params["skew"] == pytest.approx(0.2, abs=0.02)
     grid = special.ndtri((np.arange(500) + 0.5) / 500)
-    assert StudentT().fit(grid) == StudentT(200.0)
+    assert StudentT().fit(grid) == StudentT(500.0)
     assert GED().fit(special.ndtri((np.arange(5000) + 0.5) / 5000)).shape == pytest.approx(2.0, abs=0.02)
 
 
