@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from riskcore import __version__, defaults
-from riskcore.errors import RiskcoreError
+from riskcore.errors import ConfigError, RiskcoreError, require
 
 if TYPE_CHECKING:
+    from riskcore.ingest import Finding
     from riskcore.runs import Run
 
 BAD_INPUT = 2
@@ -79,6 +81,8 @@ def main() -> None:
 @click.option("--to", metavar="DATE", help="Last day to forecast.")
 @click.option("--jobs", type=int, metavar="N", help="Processes; the results do not depend on it.  [all processors]")
 @click.option("--kind", metavar="KIND", help=f"Kind of return: log or simple.  [{defaults.RETURN_KIND}]")
+@click.option("--values", metavar="WHAT", help="What the files hold: prices, returns or percent (returns).  [prices]")
+@click.option("--weights", metavar="A=W,B=W", help="Weights of a portfolio, judged beside its assets; sum 1.")
 @click.option("--date-format", metavar="FORMAT", help=_DATE_FORMAT)
 @click.option("--date-column", metavar="NAME", help="Column of the dates, where it is in doubt.")
 @click.option("--asset-column", metavar="NAME", help="Column of the assets' names in a long table.")
@@ -86,6 +90,7 @@ def main() -> None:
 @click.option("--layout", metavar="LAYOUT", help="wide (a column per asset) or long, where it is in doubt.")
 @click.option("--decimal", metavar="SIGN", help="Decimal sign, '.' or ',', where it is in doubt.")
 @click.option("--columns", metavar="A,B", help="Columns of prices to read; by default all.")
+@click.option("--name", metavar="NAME", help="Name of the asset of a file of one asset.")
 @click.option("--header-row", type=int, metavar="N", help="File row of the columns' names, counted from 1.")
 @click.option("--max-missing", type=float, metavar="SHARE", help=_MAX_MISSING)
 @click.option("--sheet", metavar="NAME", help="Sheet of a workbook that has several.")
@@ -122,36 +127,29 @@ def _backtest(
         raise _ConfigFileError(str(error)) from error
     chosen = settings(given, of_file)
 
-    from riskcore.ingest import load_files
-    from riskcore.returns import to_losses
-    from riskcore.runs import run_backtest
+    from riskcore.runs.command import execute
     from riskcore.runs.progress import Bar
-    from riskcore.runs.wording import as_options
 
-    loaded = load_files(list(files), **chosen.ingest)
-    if not quiet:
-        for finding in loaded.findings:
-            click.echo(f"note: {as_options(str(finding))}", err=True)
     bar = None if quiet else Bar(sys.stderr)
     try:
-        return run_backtest(
-            to_losses(loaded.prices, kind=chosen.kind),
-            chosen.models,
-            chosen.targets,
-            chosen.plan,
+        return execute(
+            files,
+            chosen,
             out,
-            jobs=chosen.jobs,
             progress=bar,
-            from_date=chosen.from_date,
-            to_date=chosen.to_date,
-            inputs=files,
-            findings=loaded.findings,
-            notes={"kind": chosen.kind, **chosen.ingest},
             report=_html_report() if report else None,
+            on_findings=None if quiet else _tell,
         )
     finally:
         if bar is not None:
             bar.close()
+
+
+def _tell(findings: tuple[Finding, ...]) -> None:
+    from riskcore.runs.wording import as_options
+
+    for finding in findings:
+        click.echo(f"note: {as_options(str(finding))}", err=True)
 
 
 def _html_report() -> Callable[..., str]:
@@ -250,6 +248,65 @@ def backtests() -> None:
     from riskcore.runs.writing import text_table
 
     click.echo(text_table(["name", "needs", "null hypothesis"], backtest_rows(), left=3))
+
+
+@main.command()
+@click.option("--port", type=int, default=defaults.PORT, metavar="N", help=f"Port of the server.  [{defaults.PORT}]")
+@click.option(
+    "--address", default=defaults.ADDRESS, help=f"Address to listen on.  [{defaults.ADDRESS}: this machine only]"
+)
+@click.option("--no-browser", is_flag=True, help="Open no browser.")
+@click.option("--home", metavar="DIR", help="Folder for uploads and runs.  [RISKCORE_HOME, else ~/.riskcore]")
+def dashboard(port: int, address: str, no_browser: bool, home: str | None) -> None:
+    """Serve the pages in the browser until stopped.
+
+    Needs streamlit: pip install "riskcore[dashboard]". Whoever can reach the address can use the server; the default
+    is this machine alone.
+    """
+    import importlib.util
+
+    if importlib.util.find_spec("streamlit") is None:
+        raise ConfigError('the dashboard needs streamlit, which is not installed: pip install "riskcore[dashboard]"')
+    _can_listen(address, port)
+    if home is not None:
+        os.environ["RISKCORE_HOME"] = _made(home)
+    from riskcore.dashboard.launch import launch
+
+    with contextlib.suppress(KeyboardInterrupt):  # how a server is stopped
+        launch(port=port, address=address, browser=not no_browser)
+
+
+def _can_listen(address: str, port: int) -> None:
+    """Raise a ConfigError if no server could listen there; the server's own answer would be a traceback."""
+    import errno
+    import socket
+
+    require(1 <= port <= 65535, f"--port must lie in [1, 65535], got {port}")
+    try:
+        family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.create_server((address, port), family=family):
+            return
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            text = f"--port must be free, got {port}, which is in use: another dashboard? Try --port {port % 65535 + 1}"
+        elif error.errno in (errno.EACCES, errno.EPERM):
+            text = f"--port must be one that may be used, got {port}; typical values: 1024 and above"
+        else:
+            text = f"--address must be one of this machine, got {address!r}: {error.strerror or error}"
+        raise ConfigError(text) from error
+
+
+def _made(home: str) -> str:
+    """The folder, made if need be."""
+    from pathlib import Path
+
+    folder = Path(home).expanduser().absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--home must be a folder, got {home!r}: {error.strerror}") from error
+    require(os.access(folder, os.W_OK), f"--home must be a folder that can be written, got {home!r}")
+    return str(folder)
 
 
 @main.command()

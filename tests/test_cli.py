@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -126,6 +130,10 @@ BAD = {
     "contradicting duplicates": ("date,A\n2020-03-04,10\n2020-03-05,10.1\n2020-03-05,10.4\n", ("2020-03-05", "10.1")),
     "zero price": ("date,A\n2020-03-04,10\n2020-03-05,0\n2020-03-06,11\n", ("0",)),
     "header only": ("date,A\n", ()),
+    "returns": (
+        "date,A\n2020-03-04,0.01\n2020-03-05,-0.02\n2020-03-06,0.005\n",
+        ("If these are returns, pass --values returns (0.01 is 1 %) or --values percent (1 is 1 %).",),
+    ),
 }
 
 
@@ -160,6 +168,15 @@ def test_bad_files(invoke: Invoke, tmp_path: Path, name: str) -> None:
         (("--decimal", ";"), ("--decimal must be '.' or ','",)),
         (("--date-format", "DDMM"), ("--date-format must be one of DMY, MDY, YMD or a strptime format",)),
         (("--date-column", "when"), ("no column of the name 'when'; there are 'date', 'A'",)),
+        (("--values", "losses"), ("riskcore: --values must be one of prices, returns, percent, got 'losses'",)),
+        (("--values", "returns"), ("A looks like prices, not returns", "If these are prices, pass --values prices.")),
+        (("--weights", "A=0.5,Z=0.5"), ("riskcore: --weights must name assets of ['A', 'S&P 500'], got ['Z']",)),
+        (("--weights", "A=60,S&P 500=40"), ("riskcore: --weights must sum to 1, got 100; percentages",)),
+        (("--weights", "A"), ("riskcore: --weights must be asset=weight pairs such as A=0.6,B=0.4, got 'A'",)),
+        (("--weights", "A=x"), ("--weights must be asset=weight pairs such as A=0.6,B=0.4, got 'A=x'",)),
+        (("--weights", "A=0.5,A=0.5"), ("--weights must be asset=weight pairs such as A=0.6,B=0.4, got 'A=0.5'",)),
+        (("--weights", "A=inf"), ("--weights must be finite, got {'A': inf}",)),
+        (("--name", "B"), ("name must stand for one asset, got 2 price columns",)),
         (("--max-missing", "2"), ("--max-missing must lie in [0, 1), got 2",)),
         (("--columns", "A,Z"), ("Z",)),
         (("--config", "missing.toml"), ("config must be a file that can be read, got 'missing.toml'",)),
@@ -289,3 +306,85 @@ def test_help_loads_nothing_heavy() -> None:
     assert "backtest" in done.stdout
     heavy = "import sys, riskcore.cli; print([m for m in ('numpy', 'pandas', 'numba', 'scipy') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+class Server:
+    """Stands in for the dashboard's server and keeps what it was started with."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self.homes: list[str | None] = []
+
+    def __call__(self, **given: Any) -> None:
+        self.calls.append(given)
+        self.homes.append(os.environ.get("RISKCORE_HOME"))
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    launch = pytest.importorskip("riskcore.dashboard.launch", reason="streamlit is not installed")
+    stand_in = Server()
+    monkeypatch.setattr(launch, "launch", stand_in)
+    monkeypatch.setenv("RISKCORE_HOME", "unset below")
+    monkeypatch.delenv("RISKCORE_HOME")
+    return stand_in
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def test_the_dashboard_is_started_with_the_options(
+    invoke: Invoke, server: Server, free_port: int, tmp_path: Path
+) -> None:
+    home = tmp_path / "new" / "home"
+    result = invoke("dashboard", "--port", free_port, "--no-browser", "--home", home)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert invoke("dashboard", "--port", free_port, "--address", "localhost").exit_code == 0
+    assert server.calls == [
+        {"port": free_port, "address": "127.0.0.1", "browser": False},
+        {"port": free_port, "address": "localhost", "browser": True},
+    ]
+    assert server.homes[0] == str(home)
+    assert home.is_dir()
+
+
+def test_the_dashboard_says_why_it_cannot_start(invoke: Invoke, server: Server, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        refused(invoke("dashboard", "--port", port), f"--port must be free, got {port}, which is in use", "--port")
+    refused(invoke("dashboard", "--port", "0"), "riskcore: --port must lie in [1, 65535], got 0")
+    refused(invoke("dashboard", "--port", "eighty"), "'eighty' is not a valid integer")
+    refused(invoke("dashboard", "--port", "1024", "--address", "192.0.2.1"), "--address must be one of this machine")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    refused(invoke("dashboard", "--port", port, "--home", tmp_path / "file"), "--home must be a folder, got")
+    assert server.calls == []
+
+
+def test_a_port_that_is_not_for_everyone(invoke: Invoke, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("socket.create_server", refuse)
+    refused(invoke("dashboard", "--port", "80"), "--port must be one that may be used, got 80")
+    assert server.calls == []
+
+
+def test_the_dashboard_needs_streamlit(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "streamlit", None)
+    refused(invoke("dashboard"), "the dashboard needs streamlit", 'pip install "riskcore[dashboard]"')
+
+
+def test_ctrl_c_is_how_a_server_is_stopped(
+    invoke: Invoke, server: Server, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(**_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("riskcore.dashboard.launch.launch", stop)
+    result = invoke("dashboard", "--port", free_port)
+    assert (result.exit_code, result.output) == (0, "")

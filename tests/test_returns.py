@@ -182,3 +182,131 @@ def test_faults_of_weights(weights, message):
 def test_portfolio_without_two_common_dates():
     with pytest.raises(DataError, match=r"share at least two dates of A, B, got 1"):
         portfolio_returns(frame(A=[1.0, 2.0, NAN], B=[NAN, 2.0, 3.0]), [0.5, 0.5])
+
+
+def test_weights_in_any_order_give_the_same_bits():
+    rng = np.random.default_rng(2)
+    prices = pd.DataFrame(np.exp(rng.normal(size=(6, 3))), index=DAYS, columns=list("ABC"))
+    one = portfolio_returns(prices, {"A": 0.7, "B": 0.2, "C": 0.1})
+    other = portfolio_returns(prices, {"C": 0.1, "A": 0.7, "B": 0.2})
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+# --- frames of returns
+
+
+@pytest.mark.parametrize("kind", ["log", "simple"])
+def test_losses_of_returns_are_minus_the_returns(kind):
+    lowest = -1.5 if kind == "log" else -1.0  # all is lost: a simple return goes no lower
+    returns = frame(A=[0.1, 0.0, NAN, lowest], B=[NAN, -0.2, NAN, 0.3])
+    losses = to_losses(returns, kind, values="returns")
+    assert list(losses.index) == [DAYS[0], DAYS[1], DAYS[3]]
+    np.testing.assert_array_equal(losses["A"], [-0.1, 0.0, -lowest])
+    np.testing.assert_array_equal(losses["B"], [NAN, 0.2, -0.3])
+    assert not np.signbit(losses["A"].to_numpy()[1])
+    assert list(to_losses(returns["A"].rename(None), values="returns")) == ["return"]
+
+
+def test_portfolio_of_simple_and_of_log_returns_by_hand():
+    simple = frame(A=[0.1, -0.2], B=[0.0, 0.5])
+    weights = {"A": 0.75, "B": 0.25}
+    by_hand = [-0.075, 0.025]
+    np.testing.assert_allclose(to_losses(simple, "simple", weights=weights, values="returns")["portfolio"], by_hand)
+    logs = np.log1p(simple)
+    losses = to_losses(logs, "log", weights=weights, values="returns")
+    np.testing.assert_allclose(losses["portfolio"], by_hand, rtol=1e-14)
+    np.testing.assert_array_equal(losses["A"], -logs["A"])
+
+
+def test_portfolio_compounds_between_common_dates():
+    """B is closed on the third day: A's two returns count as one, 1.1 * 1.2 - 1, beside B's of the fourth day."""
+    returns = frame(A=[NAN, 0.05, 0.1, 0.2, 0.01], B=[NAN, -0.1, NAN, 0.4, NAN])
+    losses = to_losses(returns, "simple", weights=[0.5, 0.5], values="returns")["portfolio"].dropna()
+    assert list(losses.index) == [DAYS[1], DAYS[3]]
+    np.testing.assert_allclose(losses, [-(0.025 - 0.05), -(0.5 * 0.32 + 0.5 * 0.4)], rtol=1e-14)
+
+
+@pytest.mark.parametrize("kind", ["log", "simple"])
+def test_a_portfolio_does_not_mix_spans_on_its_first_date(kind):
+    """B's first return is over two days and A's over one: from prices the third day loses 4.5 %, by A's two days."""
+    prices = frame(A=[100.0, 90.0, 81.0, 81.0], B=[100.0, NAN, 110.0, 110.0])
+    weights = {"A": 0.5, "B": 0.5}
+    from_prices = to_losses(prices, kind, weights=weights)["portfolio"].dropna()
+    np.testing.assert_allclose(from_prices, [0.045, 0.0], rtol=1e-12, atol=1e-15)
+    returns = (log_returns if kind == "log" else simple_returns)(prices)
+    losses = to_losses(returns, kind, weights=weights, values="returns")["portfolio"].dropna()
+    assert list(losses.index) == [DAYS[3]]
+    np.testing.assert_allclose(losses, from_prices.iloc[1:], atol=1e-15)
+    with pytest.raises(DataError, match="share at least two dates of A, B where one begins before the others, got 1"):
+        to_losses(returns.iloc[:2], kind, weights=weights, values="returns")
+
+
+@given(st.lists(st.sampled_from("ab  "), min_size=4, max_size=30), st.integers(0, 2**32 - 1))
+def test_after_its_first_date_a_portfolio_of_returns_is_that_of_the_prices(holes, seed):
+    """Whatever days an asset misses, also the first ones."""
+    days = pd.date_range("2000-01-01", periods=len(holes))
+    prices = pd.DataFrame(np.exp(np.random.default_rng(seed).normal(size=(len(holes), 2))), days, ["A", "B"])
+    for name in "AB":
+        prices[name] = prices[name].where([hole != name.lower() for hole in holes])
+    returns = simple_returns(prices)
+    common = returns.dropna().index
+    before = returns[returns.index < common[0]] if len(common) else returns
+    if len(common) < 2:
+        return
+    got = to_losses(returns, "simple", weights=[0.5, 0.5], values="returns")["portfolio"].dropna()
+    expected = to_losses(prices, "simple", weights=[0.5, 0.5])["portfolio"].dropna()
+    assert list(got.index) == list(common[1:] if len(before) else common)
+    later = got[got.index > common[0]]
+    np.testing.assert_allclose(later, expected[expected.index > common[0]], rtol=1e-9, atol=1e-12)
+
+
+def test_simple_returns_below_a_total_loss_are_refused():
+    message = (
+        r"simple returns must be at least -1, got -1\.5 in B on 2024-01-02 \(and 1 more\); log returns may be lower"
+    )
+    with pytest.raises(DataError, match=message):
+        to_losses(frame(A=[0.1, -1.0, -2.0], B=[NAN, -1.5, 0.2]), "simple", values="returns")
+    total = to_losses(frame(A=[-1.0, 0.5], B=[0.2, 0.0]), "simple", weights=[0.5, 0.5], values="returns")
+    np.testing.assert_allclose(total["portfolio"], [0.4, -0.25], rtol=1e-14)
+    assert to_losses(frame(A=[-1.5]), "log", values="returns")["A"].item() == 1.5
+
+
+HOLES = st.lists(st.tuples(st.floats(0.5, 2), st.floats(0.5, 2), st.sampled_from("ab  ")), min_size=3, max_size=30)
+
+
+@given(HOLES, st.sampled_from(["log", "simple"]), st.floats(-1, 2))
+def test_losses_from_prices_equal_those_from_their_returns(rows, kind, weight):
+    """Each asset misses some days. The first two have both prices: a file of returns does not hold the first date."""
+    days = pd.date_range("2000-01-01", periods=len(rows))
+    prices = pd.DataFrame({"A": [a for a, _, _ in rows], "B": [b for _, b, _ in rows]}, index=days)
+    holes = [hole if i > 1 else " " for i, (_, _, hole) in enumerate(rows)]
+    prices["A"] = prices["A"].where([hole != "a" for hole in holes])
+    prices["B"] = prices["B"].where([hole != "b" for hole in holes])
+    returns = (log_returns if kind == "log" else simple_returns)(prices)
+    weights = {"A": weight, "B": 1 - weight}
+    expected = to_losses(prices, kind, weights=weights)
+    got = to_losses(returns, kind, weights=weights, values="returns")
+    pd.testing.assert_frame_equal(got, expected, check_freq=False, rtol=0, atol=2e-14)
+
+
+@pytest.mark.parametrize(
+    ("returns", "message"),
+    [
+        (frame(A=[0.1, math.inf]), r"returns must be finite, got inf in A on 2024-01-02"),
+        (frame(A=[0.1, 0.2]).iloc[::-1], r"returns must be in ascending order of date; use returns.sort_index"),
+        (pd.DataFrame({"A": ["x"]}, index=DAYS[:1]), r"returns must be numbers, got dtype \w+ in A"),
+        ([0.1], r"returns must be a Series or a DataFrame, got list"),
+    ],
+)
+def test_unusable_returns_are_refused(returns, message):
+    with pytest.raises(DataError, match=message):
+        to_losses(returns, values="returns")
+
+
+def test_faults_of_values_and_of_a_portfolio_of_returns():
+    with pytest.raises(ConfigError, match="values must be one of prices, returns, got 'percent'"):
+        to_losses(frame(A=[0.1]), values="percent")
+    with pytest.raises(DataError, match="returns must share at least one date of A, B, got none"):
+        to_losses(frame(A=[0.1, NAN], B=[NAN, 0.1]), weights=[0.5, 0.5], values="returns")
+    with pytest.raises(DataError, match="returns must have no column named 'portfolio' beside weights"):
+        to_losses(frame(portfolio=[0.1]), weights=[1.0], values="returns")

@@ -36,6 +36,8 @@ _MONTHS = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
+_SAID = {"Y": "YMD", "c": "YMD", "n": "DMY", "s": "serial"}
+"""The order to say for a family of formats that leaves no doubt, by its first letter."""
 _ASK = 'Pass date_format="DMY" or date_format="MDY".'
 
 
@@ -133,6 +135,7 @@ def parse_dates(
         else:
             years = plain.astype("datetime64[Y]").astype(np.int64) + 1970
             if bool(((years >= _YEARS[0]) & (years < _YEARS[1])).all()):
+                report.facts.date_format = "YMD"
                 return plain
     return _Parser(cells, rows, groups, column, report).run(date_format)
 
@@ -177,6 +180,7 @@ class _Parser:
                 continue
             timed += (moment.hour, moment.minute, moment.second) != (0, 0, 0) or moment.tzinfo is not None
             self.days[i] = _day(moment.year, moment.month, moment.day)
+        self.report.facts.date_format = date_format
         if timed:
             text = "the time of day is left out, the day is kept as written"
             self.report.add("fixed", "time_of_day", text, column=self.column, count=timed)
@@ -213,10 +217,12 @@ class _Parser:
             self._short(list(chosen) if wanted == {"short"} else shorts)
         elif order in ("DMY", "MDY"):
             self._read(chosen, order)
+            self.report.facts.date_format = order
         elif any(family.startswith("?") for family in wanted):
             self._day_or_month(chosen)
         else:
             self._read(chosen, None)
+            self.report.facts.date_format = next((_SAID[f[0]] for f in wanted), None)
             if wanted == {"serial"}:
                 text = "the dates are day numbers of a spreadsheet, counted from 1899-12-30"
                 self.report.add("fixed", "excel_serials", text, column=self.column, count=len(chosen))
@@ -250,7 +256,9 @@ class _Parser:
             remedy = "Write all dates in one format, best YYYY-MM-DD."
             self._fault("mixed_date_formats", fewer, lambda sample: f"{fits}: '{sample}' among the others", remedy)
             return
+        said = "DMY" if days is dmy else "MDY"
         if dmy == mdy:  # 01/01, 02/02: no difference
+            self.report.facts.date_format = said
             return
         if not only_dmy and not only_mdy:
             first = next(i for i in chosen if dmy[i] != mdy[i])
@@ -261,6 +269,7 @@ class _Parser:
             first = next((i for i in chosen if dmy[i] and mdy[i] and dmy[i] != mdy[i]), next(iter(chosen)))
             self._ask(f"the dates fit only {names}, but {doubt}", first, dmy[first], mdy[first])
             return
+        self.report.facts.date_format = said
         witness = (only_dmy or only_mdy)[0]
         text = f"dates read as {names}: '{str(self.cells[witness]).strip()}' fits no other"
         self.report.add("accepted", "date_format", text, column=self.column, rows=[self.rows[witness]])

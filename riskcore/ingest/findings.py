@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Literal, NoReturn, TypedDict, Unpack
 
 from riskcore.errors import DataError
+from riskcore.ingest.facts import Facts
+from riskcore.ingest.table import Values
 
 Severity = Literal["accepted", "fixed", "flagged", "error"]
 MAX_NAME = 64
@@ -72,8 +74,8 @@ CODES = MappingProxyType(
         # numbers
         "not_a_number": "text among the prices",
         "infinite": "an infinite price",
-        "percent": "percent signs: returns?",
-        "currency": "a currency sign taken off",
+        "percent": "percent signs: returns? Taken off where the file is said to hold percent",
+        "currency": "a currency sign, taken off prices and a fault among returns",
         "mixed_currency": "several currencies in one file",
         "number_marks": "unicode minus signs, odd blanks or numbers stored as text",
         "thousands": "thousands separators taken out",
@@ -87,9 +89,12 @@ CODES = MappingProxyType(
         "too_few_prices": "an asset with one price",
         "zero_or_negative": "a price at or below zero",
         "looks_like_returns": "returns in place of prices",
-        "constant_column": "a price that never changes",
+        "looks_like_prices": "prices in place of returns",
+        "looks_like_percent": "percent in place of decimals",
+        "looks_like_decimals": "decimals in place of percent?",
+        "constant_column": "a price or return that never changes",
         "stale_prices": "the same price for more than ten rows",
-        "unchanged_prices": "many prices equal to the one before",
+        "unchanged_prices": "many prices equal to the one before, or returns of zero",
         "carried_rows": "rows on which no asset, or few of many, move: holidays carried forward?",
         "split_like": "a jump by a round factor: a split or a change of units?",
         "large_move": "a move of more than 30 % in a row",
@@ -206,10 +211,17 @@ class _Details(TypedDict, total=False):
 class Report:
     """Findings of one file, in the order in which they were made."""
 
-    def __init__(self, file: str = "", sheet: str = "") -> None:
+    def __init__(self, file: str = "", sheet: str = "", values: Values = "prices") -> None:
         self.file = escape(file, MAX_NAME)
         self.sheet = sheet
+        self.values: Values = values
         self.findings: list[Finding] = []
+        self.facts = Facts()
+
+    @property
+    def noun(self) -> str:
+        """What one number of the file is called."""
+        return "price" if self.values == "prices" else "return"
 
     def add(self, severity: Severity, code: str, message: str, **details: Unpack[_Details]) -> None:
         """Keep a finding; `count` is the number of rows, or 1, unless said."""

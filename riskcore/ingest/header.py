@@ -18,6 +18,7 @@ def table_of(grid: list[Row], header_row: int | None, report: Report) -> Table:
     start, data = _header_index(grid, header_row, report)
     number, head = grid[start]
     names = [str(int(x)) if isinstance(x, float) and x.is_integer() else str(x) for x in head]
+    report.facts.header_row, report.facts.names = number, tuple(clean_name(name) for name in names)
     body = _repeats(grid[data:], head, report)
     if not body:
         if len(names) == 1:
@@ -33,7 +34,9 @@ def table_of(grid: list[Row], header_row: int | None, report: Report) -> Table:
     columns: list[list[Cell]] = [list(column) for column in zip(*(cells for _, cells in body), strict=True)]
     if not columns:
         columns = [[] for _ in names]
-    return Table(_names(names, report), list(columns), [row for row, _ in body], number)
+    cleaned = _names(names, report)
+    report.facts.names = tuple(cleaned)
+    return Table(cleaned, list(columns), [row for row, _ in body], number)
 
 
 def not_a_table(name: str, row: int, report: Report) -> NoReturn:

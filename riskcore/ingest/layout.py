@@ -28,6 +28,10 @@ _ASSET_WORDS = _words(
     "secid assetid identifier name",
 )
 _ADJUSTED = _words("adjclose adjustedclose closeadj closeadjusted adjustedprice adjclosing adjustedclosingprice")
+_RETURNS = _words(
+    "return returns ret rets performance perf totalreturn dailyreturn dailyreturns logreturn logreturns simplereturn",
+    "pctreturn returnpct chgpct changepct pctchange changepercent",
+)
 _CLOSES = _words(
     "close closes price prices last closelast closeprice closingprice closing pxlast lastprice settle settlement value"
 )
@@ -54,14 +58,17 @@ def key(name: str) -> str:
 
 def find_roles(table: Table, options: Options, stem: str, report: Report) -> Roles:
     """What each column is; the mapping is told as a finding."""
+    facts, noun = report.facts, report.noun
     date = _date(table, options, report)
+    facts.date_column = column_name(table, date)
     free = _free(table, date, options, report)
     asset = _asset(table, free, options, report)
     if asset is not None:
+        facts.layout, facts.asset_column = "long", column_name(table, asset)
         price = _long_price(table, [i for i in free if i != asset], options, report)
-        text = (
-            f"long: dates in '{table.names[date]}', assets in '{table.names[asset]}', prices in '{table.names[price]}'"
-        )
+        facts.price_columns = ((column_name(table, price), ""),)
+        names = table.names
+        text = f"long: dates in '{names[date]}', assets in '{names[asset]}', {noun}s in '{names[price]}'"
         report.add("accepted", "layout", text)
         return Roles(date, asset, [(price, table.names[price])])
     if not free:
@@ -69,18 +76,30 @@ def find_roles(table: Table, options: Options, stem: str, report: Report) -> Rol
             "no_price_column",
             f"the file has no column beside '{table.names[date]}'",
             rows=[table.header_row],
-            remedy="Give one column of prices per asset.",
+            remedy=f"Give one column of {noun}s per asset.",
         )
+    facts.layout = "wide"
     if options.columns is not None or options.price_column is not None:
         prices = _selected(table, free, options, stem, report)
     else:
-        prices = _one_asset(table, free, stem) or [(i, table.names[i]) for i in free]
+        prices = _one_asset(table, free, stem, options) or [(i, table.names[i]) for i in free]
     if options.name is not None:
         require(len(prices) == 1, f"name must stand for one asset, got {len(prices)} price columns")
         prices = [(prices[0][0], clean_name(options.name))]
+    facts.price_columns = tuple((column_name(table, i), asset) for i, asset in prices)
     _duplicates(table, prices, report)
     _tell(table, date, free, prices, report)
     return Roles(date, None, prices)
+
+
+def column_name(table: Table, i: int) -> str:
+    """A column's name in the file, or its number if it has none."""
+    return table.names[i] or str(i + 1)
+
+
+def _numbers(options: Options) -> tuple[frozenset[str], ...]:
+    """Names of columns of prices, or of returns, the best first."""
+    return (_ADJUSTED, _CLOSES) if options.values == "prices" else (_RETURNS, _ADJUSTED, _CLOSES)
 
 
 def _position(table: Table, name: str, report: Report) -> int:
@@ -180,14 +199,14 @@ def _is_text(table: Table, i: int) -> bool:
 def _long_price(table: Table, free: list[int], options: Options, report: Report) -> int:
     if options.price_column is not None:
         return _position(table, options.price_column, report)
-    for words in (_ADJUSTED, _CLOSES):
+    for words in _numbers(options):
         found = [i for i in free if key(table.names[i]) in words]
         if found:
             return found[0]
     numeric = [i for i in free if not _is_text(table, i) and key(table.names[i]) not in _AUXILIARY]
     if len(numeric) != 1:
         shown = ", ".join(f"'{escape(table.names[i])}'" for i in free[:8])
-        text = f"the column of prices of a long table is not clear among {shown}"
+        text = f"the column of {report.noun}s of a long table is not clear among {shown}"
         report.fail("no_price_column", text, rows=[table.header_row], remedy="Pass price_column, or layout='wide'.")
     return numeric[0]
 
@@ -198,17 +217,17 @@ def _selected(table: Table, free: list[int], options: Options, stem: str, report
         return [(_position(table, name, report), clean_name(asset)) for name, asset in options.columns.items()]
     names = [options.price_column] if options.columns is None else options.columns
     prices = [(_position(table, name, report), clean_name(name)) for name in names if name is not None]
-    lone = _one_asset(table, free, stem)
-    if len(prices) == 1 and lone and key(table.names[prices[0][0]]) in _ADJUSTED | _CLOSES | _AUXILIARY:
+    lone = _one_asset(table, free, stem, options)
+    if len(prices) == 1 and lone and key(table.names[prices[0][0]]) in _AUXILIARY.union(*_numbers(options)):
         return [(prices[0][0], lone[0][1])]
     return prices
 
 
-def _one_asset(table: Table, free: list[int], stem: str) -> list[tuple[int, str]] | None:
+def _one_asset(table: Table, free: list[int], stem: str, options: Options) -> list[tuple[int, str]] | None:
     """The price column of a file of one asset, which takes the file's stem; None if the file holds several."""
     keys = {i: key(table.names[i]) for i in free}
-    closes = [i for words in (_ADJUSTED, _CLOSES) for i in free if keys[i] in words]
-    rest = [i for i in free if keys[i] not in _ADJUSTED | _CLOSES]
+    closes = [i for words in _numbers(options) for i in free if keys[i] in words]
+    rest = [i for i in free if i not in closes]
     has_range = len(_RANGE & set(keys.values())) >= 2
     if closes and (has_range or all(keys[i] in _AUXILIARY for i in rest)):
         return [(closes[0], stem or table.names[closes[0]])]
@@ -234,7 +253,9 @@ def _tell(table: Table, date: int, free: list[int], prices: list[tuple[int, str]
     if len(prices) == 1:
         i, asset = prices[0]
         beside = ", ".join(f"'{table.names[j]}'" for j in free if j != i)
-        text = f"one asset: {dates}, prices of '{asset}' in '{table.names[i]}'" + (beside and f"; not used: {beside}")
+        text = f"one asset: {dates}, {report.noun}s of '{asset}' in '{table.names[i]}'" + (
+            beside and f"; not used: {beside}"
+        )
     else:
         text = f"wide: {dates}, {len(prices)} assets"
     report.add("accepted", "layout", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Unpack
 
@@ -15,13 +16,13 @@ from riskcore.errors import DataError, require
 from riskcore.ingest.columnar import read_parquet
 from riskcore.ingest.container import MAX_BYTES, identify
 from riskcore.ingest.dates import DateArray, parse_dates
-from riskcore.ingest.findings import Finding, Report, clean_name, data_error, escape
+from riskcore.ingest.findings import MAX_NAME, Finding, Report, clean_name, data_error, escape
 from riskcore.ingest.header import table_of
-from riskcore.ingest.layout import Roles, find_roles
+from riskcore.ingest.layout import Roles, column_name, find_roles
 from riskcore.ingest.numerals import parse_prices
 from riskcore.ingest.oddities import inspect, inspect_calendar
 from riskcore.ingest.options import Options, ReadOptions
-from riskcore.ingest.series import Named, Series, check_prices, in_order
+from riskcore.ingest.series import Named, Series, check_numbers, in_order
 from riskcore.ingest.table import MAX_COLUMNS, Table, is_blank
 from riskcore.ingest.text import read_text
 from riskcore.ingest.workbook import read_workbook
@@ -35,7 +36,8 @@ class Ingested(NamedTuple):
     Parameters
     ----------
     prices : DataFrame
-        Ascending DatetimeIndex ``date`` without repeats x assets, float64; NaN where an asset has no price.
+        Ascending DatetimeIndex ``date`` without repeats x assets, float64; NaN where an asset has no price. Of a file
+        of returns: these, as decimals.
     findings : tuple of Finding
         What was accepted, fixed or flagged on the way.
     """
@@ -45,7 +47,7 @@ class Ingested(NamedTuple):
 
 
 def load_prices(path_or_buffer: Source, **options: Unpack[ReadOptions]) -> Ingested:
-    """Prices of a CSV, TSV, text, XLSX or Parquet file, and what was found on the way.
+    """Prices, or returns, of a CSV, TSV, text, XLSX or Parquet file, and what was found on the way.
 
     Everything is read as text and converted under explicit rules: one date format and one decimal sign a file. What
     the reader cannot know it does not guess: the error names the option to pass.
@@ -54,6 +56,10 @@ def load_prices(path_or_buffer: Source, **options: Unpack[ReadOptions]) -> Inges
     ----------
     path_or_buffer : str, Path, bytes or file object
         The file; its kind is told from its content, not from its name.
+    values : {"prices", "returns", "percent"}
+        What the file holds: prices (default), returns as decimals (0.01 is 1 %; so stand also the cells of a workbook
+        that it shows as percent), or returns in percent (1 is 1 %, with or without a percent sign). Returns come out
+        as decimals; each is over the time since its asset's last one, and an empty cell stays NaN.
     date_format : {"DMY", "MDY", "YMD"} or str, optional
         Order of day, month and year, or a `strptime` format.
     decimal : {".", ","}, optional
@@ -93,7 +99,7 @@ def load_prices(path_or_buffer: Source, **options: Unpack[ReadOptions]) -> Inges
     >>> [finding.code for finding in findings if finding.severity == "fixed"]
     ['decimal_comma', 'thousands']
     """
-    return _load(path_or_buffer, _options(options))
+    return load_one(path_or_buffer, read_options(options))
 
 
 def read_prices(path_or_buffer: Source, **options: Unpack[ReadOptions]) -> pd.DataFrame:
@@ -150,14 +156,14 @@ def load_files(paths: Iterable[Source], **options: Unpack[ReadOptions]) -> Inges
     >>> load_files([a, b]).prices.shape
     (3, 2)
     """
-    settings = _options(options)
+    settings = read_options(options)
     sources = list(paths)
     require(bool(sources), "paths must name at least one file, got none", DataError)
     loaded: list[tuple[str, Ingested]] = []
     faults: list[Finding] = []
     for source in sources:
         try:
-            loaded.append((_stem(source), _load(source, settings)))
+            loaded.append((_stem(source), load_one(source, settings)))
         except DataError as error:
             faults += getattr(error, "findings", ())
     if faults:
@@ -165,7 +171,8 @@ def load_files(paths: Iterable[Source], **options: Unpack[ReadOptions]) -> Inges
     return _joined(loaded)
 
 
-def _options(options: ReadOptions) -> Options:
+def read_options(options: ReadOptions) -> Options:
+    """The options, checked."""
     known = Options.__dataclass_fields__
     unknown = sorted(set(options) - set(known))
     require(not unknown, f"options must be of {', '.join(known)}, got {', '.join(unknown)}")
@@ -188,29 +195,35 @@ def _joined(loaded: list[tuple[str, Ingested]]) -> Ingested:
     return Ingested(prices.rename_axis(index="date"), tuple(x for _, got in loaded for x in got.findings))
 
 
-def _load(source: Source, options: Options) -> Ingested:
-    report = Report(_label(source))
+def load_one(source: Source, options: Options, report: Report | None = None) -> Ingested:
+    """Read one file step by step; a `report` that is handed in also keeps what was settled before a fault."""
+    report = Report() if report is None else report
+    report.file, report.values = escape(label(source), MAX_NAME), options.values
     content = _bytes(source, report)
-    kind = identify(content, report)
+    kind = report.facts.kind = identify(content, report)
     if kind == "parquet":
         table = read_parquet(content, report)
-    elif kind == "xlsx":
-        table = table_of(read_workbook(content, options.sheet, report), options.header_row, report)
+        report.facts.see_table(table)
     else:
-        table = table_of(read_text(content, report), options.header_row, report)
+        grid = read_workbook(content, options.sheet, report) if kind == "xlsx" else read_text(content, report)
+        report.facts.see_rows(grid)
+        table = table_of(grid, options.header_row, report)
     roles = find_roles(table, options, clean_name(_stem(source)), report)
     series = _series(table, roles, options, report)
     partial = bool(report.faults)
     for one in series:
-        check_prices(one, options.max_missing, partial, report)
+        check_numbers(one, options.max_missing, partial, report)
     report.stop_on_errors()
+    if options.values == "percent":
+        series = [replace(one, prices=one.prices / 100.0) for one in series]
     for one in series:
         inspect(one, report)
     prices = _frame(series, report)
     return Ingested(prices, tuple(report.findings))
 
 
-def _label(source: Source) -> str:
+def label(source: Source) -> str:
+    """Name of the file, empty if it has none."""
     if isinstance(source, (str, Path)):
         return Path(source).name
     name = getattr(source, "name", None)
@@ -218,7 +231,7 @@ def _label(source: Source) -> str:
 
 
 def _stem(source: Source) -> str:
-    return Path(_label(source)).stem
+    return Path(label(source)).stem
 
 
 def _bytes(source: Source, report: Report) -> bytes:
@@ -260,7 +273,7 @@ def _series(table: Table, roles: Roles, options: Options, report: Report) -> lis
     dates = parse_dates(
         [cells[i] for i in keep], rows, groups, table.names[roles.date] or "1", options.date_format, report
     )
-    titles = [Named(name, table.names[j] or str(j + 1)) for j, name in roles.prices]
+    titles = [Named(name, column_name(table, j)) for j, name in roles.prices]
     chosen = [
         (title.column, [table.columns[j][i] for i in keep]) for title, (j, _) in zip(titles, roles.prices, strict=True)
     ]
@@ -316,5 +329,6 @@ def _empty_weekends(series: list[Series], priced: DateArray, report: Report) -> 
         found |= dict(zip(one.rows[lone].tolist(), one.dates[lone].astype(str).tolist(), strict=True))
     if found:
         first = found[min(found)]
-        text = f"{len(found)} row{'s' if len(found) > 1 else ''} on weekends without a price, first {first}; left out"
+        rows = f"{len(found)} row{'s' if len(found) > 1 else ''}"
+        text = f"{rows} on weekends without a {report.noun}, first {first}; left out"
         report.add("flagged", "weekend_rows", text, rows=sorted(found))

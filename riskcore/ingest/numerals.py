@@ -1,4 +1,4 @@
-"""Text to prices: one decimal sign a file, a closed list of words for "no price", no guess."""
+"""Text to numbers: one decimal sign a file, a closed list of words for "no number", no guess."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import numpy as np
 
 from riskcore._types import FloatArray
 from riskcore.ingest.findings import Report
-from riskcore.ingest.options import Decimal
-from riskcore.ingest.table import Cell
+from riskcore.ingest.table import Cell, Decimal
 
 MISSING = frozenset({"", "na", "n/a", "n.a.", "#n/a", "#na", "#n/a n/a", "nan", "null", "none", "nil", "-", "--", "."})
-"""Words for "no price", in any case."""
+"""Words for "no number", in any case."""
 _INFINITE = frozenset({"inf", "infinity", "1.#inf"})
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?").fullmatch
 _PLAIN_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+").fullmatch
@@ -31,6 +30,10 @@ _CODES = (
     "USD EUR GBP JPY CHF CAD AUD NZD SEK NOK DKK PLN CZK HUF INR CNY HKD SGD KRW BRL ZAR MXN TRY RUB TWD THB GBX GBp"
 )
 _CURRENCY = re.compile(r"[$€£¥₹₩₽₺฿₿¢]|(?<![A-Za-z])(?:" + _CODES.replace(" ", "|") + r"|kr|zł|Fr\.?)(?![A-Za-z])")
+_PERCENT = 'If the numbers are returns in percent, pass values="percent".'
+_NOT = "'{{}}' is no {}"
+_CORRECT = "Correct these cells or leave them empty."
+_UNDECIDED = frozenset({"ambiguous_decimal", "mixed_decimals"})
 _BLANKS = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2007": " "})
 _MARKS = str.maketrans({"\u2212": "-", "\u2013": "-", "\ufe63": "-", "\uff0d": "-", "\u2019": "'"})
 
@@ -46,23 +49,26 @@ class _Column:
 
 @dataclass
 class _Tally:
-    """Where in the file (column, row) each kind of cell was seen."""
+    """Where in the file (column, row) each kind of cell was seen; `percent` are the rows of signs taken off."""
 
     point: list[tuple[int, int]] = field(default_factory=list)
     comma: list[tuple[int, int]] = field(default_factory=list)
     either: list[tuple[int, int]] = field(default_factory=list)
     currencies: dict[str, list[int]] = field(default_factory=dict)
     marks: list[int] = field(default_factory=list)
+    percent: list[int] = field(default_factory=list)
 
 
 def parse_prices(
     named: Sequence[tuple[str, Sequence[Cell]]], rows: list[int], decimal: Decimal | None, report: Report
 ) -> list[FloatArray]:
-    """Prices of the columns, NaN where a cell has none; cells that are no price are faults with their rows."""
+    """Numbers of the columns, NaN where a cell has none; cells that are no number are faults with their rows."""
     columns = [_Column(name, cells) for name, cells in named]
     tally = _Tally()
     plain_point = [_scan(j, column, rows, tally, report) for j, column in enumerate(columns)]
     sign = decimal or _decide(columns, any(plain_point), tally, rows, report)
+    if decimal is not None or not any(f.code in _UNDECIDED for f in report.faults):
+        report.facts.decimal = sign
     _tell_marks(tally, report)
     thousands: list[int] = []
     out = [_convert(column, sign, rows, thousands, report) for column in columns]
@@ -94,10 +100,14 @@ def _scan(j: int, column: _Column, rows: list[int], tally: _Tally, report: Repor
             column.odd[i] = cell
             tally.comma.append((j, i))
             continue
-        text = column.odd[i] = _tidy(cell, rows[i], tally)
+        text = _tidy(cell, rows[i], tally)
+        if report.values == "percent" and text.endswith("%") and any(char.isdigit() for char in text):
+            text = text[:-1].rstrip()
+            tally.percent.append(rows[i])
+        column.odd[i] = text
         if text.lower().lstrip("+-") in _INFINITE:
             infinite.append(i)
-        elif text.endswith("%"):
+        elif text.endswith("%") and report.values != "percent":
             percent.append(i)
         elif _EITHER(text):
             tally.either.append((j, i))
@@ -105,9 +115,9 @@ def _scan(j: int, column: _Column, rows: list[int], tally: _Tally, report: Repor
             point, comma = _fits(text, "."), _fits(text, ",")
             if point != comma:
                 (tally.point if point else tally.comma).append((j, i))
-    _tell(column, infinite, "infinite", "'{}' is no price", "Correct these cells or leave them empty.", rows, report)
-    returns = "Convert returns to prices first, e.g. 100 * (1 + returns).cumprod()."
-    _tell(column, percent, "percent", "'{}' has a percent sign: are these returns?", returns, rows, report)
+    _tell(column, infinite, "infinite", _NOT.format(report.noun), _CORRECT, rows, report)
+    question = ": are these returns?" if report.values == "prices" else ""
+    _tell(column, percent, "percent", f"'{{}}' has a percent sign{question}", _PERCENT, rows, report)
     return decided
 
 
@@ -166,9 +176,19 @@ def _tell_marks(tally: _Tally, report: Report) -> None:
         few = min(tally.currencies.values(), key=len)
         shown = ", ".join(f"'{sign}'" for sign in tally.currencies)
         remedy = "Give prices in one currency, or one file per currency."
-        report.error("mixed_currency", f"the prices carry several currencies: {shown}", rows=few, remedy=remedy)
+        report.error("mixed_currency", f"the {report.noun}s carry several currencies: {shown}", rows=few, remedy=remedy)
     for sign, where in tally.currencies.items() if len(tally.currencies) == 1 else ():
-        report.add("fixed", "currency", f"the currency sign '{sign}' was taken off", count=len(where), sample=sign)
+        if report.values == "prices":
+            report.add("fixed", "currency", f"the currency sign '{sign}' was taken off", count=len(where), sample=sign)
+        else:
+            text, remedy = (
+                f"numbers with a currency sign '{sign}' are no returns",
+                'Give returns, or pass values="prices".',
+            )
+            report.error("currency", text, rows=where, sample=sign, remedy=remedy)
+    if tally.percent:
+        text = "percent signs were taken off"
+        report.add("fixed", "percent", text, rows=sorted(set(tally.percent)), count=len(tally.percent))
     if tally.marks:
         text = "unicode minus signs or odd blanks were replaced"
         report.add("fixed", "number_marks", text, rows=sorted(set(tally.marks)), count=len(tally.marks))
@@ -187,7 +207,8 @@ def _convert(column: _Column, sign: str, rows: list[int], thousands: list[int], 
         else:
             text = column.odd.get(i, cell)
             low = text.lower()
-            if low in MISSING or low.endswith("%") or low.lstrip("+-") in _INFINITE:
+            signed = low.endswith("%") and report.values != "percent"
+            if low in MISSING or signed or low.lstrip("+-") in _INFINITE:
                 continue
             if not _fits(text, sign):
                 wrong.append(i)
@@ -199,15 +220,15 @@ def _convert(column: _Column, sign: str, rows: list[int], thousands: list[int], 
                 text = text.replace(mark, "")
             out[i] = float(text.replace(sign, "."))
     beyond = [i for i in np.flatnonzero(np.isinf(out)).tolist() if isinstance(column.cells[i], str)]
-    _tell(column, beyond, "infinite", "'{}' is no price", "Correct these cells or leave them empty.", rows, report)
+    _tell(column, beyond, "infinite", _NOT.format(report.noun), _CORRECT, rows, report)
     out[np.isinf(out)] = np.nan
     if wrong and len(wrong) == sum(not isinstance(c, str) or c.strip().lower() not in MISSING for c in column.cells):
         text, remedy = (
             "the column holds text such as '{}', no numbers",
-            "Choose the columns of prices with columns=[...].",
+            f"Choose the columns of {report.noun}s with columns=[...].",
         )
     else:
-        text, remedy = "'{}' is no number", "Correct these cells or leave them empty."
+        text, remedy = "'{}' is no number", _CORRECT
     _tell(column, wrong, "not_a_number", text, remedy, rows, report)
     return out
 

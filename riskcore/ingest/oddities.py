@@ -1,4 +1,4 @@
-"""What looks odd in sound prices: kept as it is, but told."""
+"""What looks odd in sound prices or returns: kept as it is, but told."""
 
 from __future__ import annotations
 
@@ -32,8 +32,12 @@ def inspect(series: Series, report: Report) -> None:
     """Oddities of one sound series that are kept but told."""
     priced = ~np.isnan(series.prices)
     prices, rows, dates = series.prices[priced], series.rows[priced], series.dates[priced]
-    _unchanged(series, prices, rows, dates, report)
-    _moves(series, prices, rows, dates, report)
+    if report.values == "prices":
+        _unchanged(series, prices, rows, dates, report)
+        _moves(series, prices, rows, dates, report)
+    else:
+        _zero_returns(series, prices, rows, dates, report)
+        _large_returns(series, prices, rows, dates, report)
     days = dates.astype("datetime64[D]").astype(np.int64)
     gaps = np.diff(days)
     if days.size > 2 and float(np.median(gaps)) <= _DAILY:
@@ -46,10 +50,51 @@ def inspect(series: Series, report: Report) -> None:
             report.add("flagged", "gap", text, rows=rows[wide + 1].tolist(), column=series.column)
 
 
+def _runs(same: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
+    """Where runs of True begin, and how long they are."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], same, [False])).astype(np.int8)))
+    return edges[0::2], edges[1::2] - edges[0::2]
+
+
+def _zero_returns(series: Series, returns: FloatArray, rows: IntArray, dates: DateArray, report: Report) -> None:
+    """What `_unchanged` tells of prices: returns of zero, in long runs or many."""
+    zero = returns == 0
+    starts, lengths = _runs(zero)
+    long = np.flatnonzero(lengths >= _STALE_ROWS)
+    if long.size:
+        k = int(long[np.argmax(lengths[long])])
+        i = int(starts[k])
+        text = f"the returns of {series.name} are zero for {lengths[k]} rows from {day(dates[i])}"
+        text += f", and in {long.size - 1} more runs" if long.size > 1 else ""
+        report.add("flagged", "stale_prices", text, rows=rows[starts[long]].tolist(), column=series.column, sample="0")
+    share = float(np.mean(zero))
+    if share > _UNCHANGED_SHARE and returns.size > _FEW:
+        text = (
+            f"{int(zero.sum())} returns of {series.name} ({share:.1%}) are zero: "
+            "holidays carried forward, or a coarse price?"
+        )
+        report.add("flagged", "unchanged_prices", text, rows=rows[zero].tolist(), column=series.column)
+
+
+def _large_returns(series: Series, returns: FloatArray, rows: IntArray, dates: DateArray, report: Report) -> None:
+    where = np.flatnonzero(np.abs(returns) > _LARGE_MOVE)
+    if where.size:
+        i = int(where[np.argmax(np.abs(returns[where]))])
+        text = f"{where.size} return{'s' if where.size > 1 else ''} of {series.name} of more than {_LARGE_MOVE:.0%}. "
+        report.add(
+            "flagged",
+            "large_move",
+            f"{text}The largest: {returns[i]:.4g} on {day(dates[i])}",
+            rows=rows[where].tolist(),
+            column=series.column,
+            sample=f"{returns[i]:.12g}",
+            remedy="Compare with another source; nothing was changed.",
+        )
+
+
 def _unchanged(series: Series, prices: FloatArray, rows: IntArray, dates: DateArray, report: Report) -> None:
     same = np.diff(prices) == 0
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], same, [False])).astype(np.int8)))
-    starts, lengths = edges[0::2], edges[1::2] - edges[0::2]
+    starts, lengths = _runs(same)
     long = np.flatnonzero(lengths + 1 > _STALE_ROWS)
     if long.size:
         k = int(long[np.argmax(lengths[long])])
@@ -107,12 +152,13 @@ def inspect_calendar(dates: DateArray, prices: FloatArray, rows: IntArray, repor
         return
     steps = np.diff(dates.astype("datetime64[D]").astype(np.int64))
     if float(np.median(steps)) > _DAILY:
-        text = f"the prices lie {np.median(steps):g} days apart, most measures are meant for daily ones"
+        text = f"the {report.noun}s lie {np.median(steps):g} days apart, most measures are meant for daily ones"
         report.add("flagged", "not_daily", text)
         return
     still = np.zeros(dates.size, dtype=bool)
     both = ~np.isnan(prices[1:]) & ~np.isnan(prices[:-1])
-    same = (both & (prices[1:] == prices[:-1])).sum(axis=1)
+    unmoved = prices[1:] == (prices[:-1] if report.values == "prices" else 0.0)
+    same = (both & unmoved).sum(axis=1)
     many = prices.shape[1] >= _MANY_ASSETS
     still[1:] = (same > 0) & (same >= both.sum(axis=1) * (_STILL_SHARE if many else 1.0))
     weekend = ~np.is_busday(dates.astype("datetime64[D]"))
@@ -140,7 +186,8 @@ def _weekends(
     filled = int((still & weekend).sum())
     share = where.size / weekend.size
     if filled > 0.9 * where.size and where.size > 1:
-        text = f"{where.size} rows on weekends, {filled} of them with the price of the row before"
+        carried = "with the price of the row before" if report.values == "prices" else "with returns of zero"
+        text = f"{where.size} rows on weekends, {filled} of them {carried}"
         remedy = "Remove the weekends: zero returns lower every risk figure."
         report.add("flagged", "weekends_filled", text, rows=rows[where].tolist(), remedy=remedy)
     elif share > _SEVEN_DAYS:

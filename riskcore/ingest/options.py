@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import TypedDict, get_args
 
 from riskcore import defaults
 from riskcore.errors import require
 from riskcore.ingest.dates import check_format
-
-Layout = Literal["wide", "long"]
-Decimal = Literal[".", ","]
+from riskcore.ingest.table import Decimal, Layout, Values
 
 
 class ReadOptions(TypedDict, total=False):
     """Keyword arguments of the readers; what they mean stands at `load_prices`."""
 
+    values: Values
     date_format: str | None
     decimal: Decimal | None
     layout: Layout | None
@@ -45,8 +44,11 @@ class Options:
     asset_column: str | None = None
     price_column: str | None = None
     max_missing: float = defaults.MAX_MISSING
+    values: Values = "prices"
 
     def __post_init__(self) -> None:
+        known = get_args(Values)
+        require(self.values in known, f"values must be one of {', '.join(known)}, got {self.values!r}")
         check_format(self.date_format)
         require(self.decimal in (None, ".", ","), f"decimal must be '.' or ',', got {self.decimal!r}")
         require(self.layout in (None, "wide", "long"), f"layout must be 'wide' or 'long', got {self.layout!r}")

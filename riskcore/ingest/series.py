@@ -11,8 +11,7 @@ import numpy as np
 from riskcore._types import FloatArray, IntArray
 from riskcore.ingest.dates import DateArray
 from riskcore.ingest.findings import Report
-
-_FEW = 20
+from riskcore.ingest.meaning import doubt
 
 
 class Named(NamedTuple):
@@ -24,7 +23,7 @@ class Named(NamedTuple):
 
 @dataclass(frozen=True)
 class Series:
-    """Prices of one asset in order of date, and the file rows and column they come from; NaN where a cell is empty."""
+    """Prices, or returns, of one asset in order of date, with their file rows and column; NaN where a cell is empty."""
 
     name: str
     column: str
@@ -123,68 +122,56 @@ def _conflict(
     )
 
 
-def check_prices(series: Series, max_missing: float, partial: bool, report: Report) -> None:
-    """Faults of one asset: no price, one price, zero or negative ones, returns, no movement, too many empty cells.
+def check_numbers(series: Series, max_missing: float, partial: bool, report: Report) -> None:
+    """Faults of one asset: no number, one number, not what it is said to be, no movement, too many empty cells.
 
     With `partial`, cells were lost to other faults, and faults that count cells are not told beside those.
     """
     priced = np.flatnonzero(~np.isnan(series.prices))
-    name, column = series.name, series.column
+    name, column, noun = series.name, series.column, report.noun
     if partial and priced.size < 2:
         return
     if priced.size == 0:
         remedy = "Remove the column, or choose others with columns=[...]."
-        report.error("empty_column", f"{name} has no price", column=column, remedy=remedy)
+        report.error("empty_column", f"{name} has no {noun}", column=column, remedy=remedy)
         return
     if priced.size == 1:
         row = series.rows[priced[0]]
-        remedy = "Give at least two prices."
-        report.error(
-            "too_few_prices", f"{name} has one price, no return can be taken", rows=[row], column=column, remedy=remedy
-        )
+        remedy = f"Give at least two {noun}s."
+        text = f"{name} has one {noun}, no {'return' if noun == 'price' else 'risk'} can be taken"
+        report.error("too_few_prices", text, rows=[row], column=column, remedy=remedy)
         return
-    prices, rows, dates = series.prices[priced], series.rows[priced], series.dates[priced]
-    if _returns(prices):
-        remedy = "Convert returns to prices first, e.g. 100 * (1 + returns).cumprod()."
-        i = int(np.flatnonzero(prices <= 0)[0])
-        text = f"{name} looks like returns, not prices: negative numbers round zero such as {prices[i]:.6g}"
-        report.error(
-            "looks_like_returns", text, rows=[rows[i]], column=column, sample=f"{prices[i]:.6g}", remedy=remedy
+    numbers, rows, dates = series.prices[priced], series.rows[priced], series.dates[priced]
+    if (odd := doubt(numbers, report.values)) is not None:
+        text = f"{name}: {odd.text}" if odd.severity == "flagged" else f"{name} {odd.text}"
+        sample = f"{numbers[odd.place]:.6g}"
+        report.add(
+            odd.severity, odd.code, text, rows=[rows[odd.place]], column=column, sample=sample, remedy=odd.remedy
         )
-        return
-    low = np.flatnonzero(prices <= 0)
+        if odd.severity == "error":
+            return
+    low = np.flatnonzero(numbers <= 0) if report.values == "prices" else np.array([], dtype=np.int64)
     if low.size:
         i = int(low[0])
         report.error(
             "zero_or_negative",
-            f"price {prices[i]:.12g} of {name} on {day(dates[i])}: the log return is undefined",
+            f"price {numbers[i]:.12g} of {name} on {day(dates[i])}: the log return is undefined",
             rows=rows[low].tolist(),
             column=column,
-            sample=f"{prices[i]:.12g}",
+            sample=f"{numbers[i]:.12g}",
             remedy="Correct these prices or leave the cells empty.",
         )
         return
-    if bool((prices == prices[0]).all()) and not partial:
+    if bool((numbers == numbers[0]).all()) and not partial:
         remedy = "Remove the column: it carries no risk."
-        report.error("constant_column", f"{name} is {prices[0]:.12g} on every date", column=column, remedy=remedy)
+        report.error("constant_column", f"{name} is {numbers[0]:.12g} on every date", column=column, remedy=remedy)
         return
     if not partial:
         _missing(series, priced, max_missing, report)
 
 
-def _returns(prices: FloatArray) -> bool:
-    """Many negative numbers round zero, without the persistence of a price."""
-    if float(np.mean(prices < 0)) < 0.2 or float(np.mean(prices > 0)) < 0.1:
-        return False
-    if prices.size < _FEW:
-        return float(np.median(np.abs(prices))) < 1
-    centred = prices - prices.mean()
-    scale = float(centred @ centred)
-    return scale == 0 or float(centred[1:] @ centred[:-1]) / scale < 0.5
-
-
 def _missing(series: Series, priced: IntArray, max_missing: float, report: Report) -> None:
-    """Empty cells between the first and the last price; a later start or an earlier end is no fault."""
+    """Empty cells between the first and the last number; a later start or an earlier end is no fault."""
     inner = slice(int(priced[0]), int(priced[-1]) + 1)
     empty = np.flatnonzero(np.isnan(series.prices[inner])) + inner.start
     share = empty.size / (inner.stop - inner.start)
@@ -193,7 +180,8 @@ def _missing(series: Series, priced: IntArray, max_missing: float, report: Repor
     if share > max_missing:
         report.error(
             "too_many_missing",
-            f"{share:.1%} of the cells of {name} between its first and last price are empty, at most {max_missing:.1%}",
+            f"{share:.1%} of the cells of {name} between its first and last {report.noun} are empty, "
+            f"at most {max_missing:.1%}",
             rows=rows,
             column=column,
             remedy="Remove the column, or pass max_missing.",

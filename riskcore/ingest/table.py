@@ -1,10 +1,14 @@
-"""A file as rows of cells with their file row numbers, and as named columns."""
+"""A file as rows of cells with their file row numbers, and as named columns; words for how it is to be read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+Layout = Literal["wide", "long"]
+Decimal = Literal[".", ","]
+Values = Literal["prices", "returns", "percent"]
 Cell = str | float | int
 """Text as it stands in the file; numbers only where the file itself has numbers (XLSX, Parquet)."""
 Row = tuple[int, list[Cell]]

@@ -117,6 +117,7 @@ def _split(lines: list[str], first: int, delimiter: str, report: Report) -> list
             sample=lines[broken[0] - 1],
             remedy="Close or remove the quote; a cell may not run over several lines.",
         )
-    if not out and not broken:
+    if not out:
+        report.stop_on_errors()
         report.fail("empty_file", "the file is empty", remedy="Give a file with a column of dates and one of prices.")
     return out

@@ -32,8 +32,11 @@ def read_workbook(content: bytes, sheet: str | None, report: Report) -> list[Row
         try:
             book = _open(content, report)
             found = _sheets(book, sheet, report)
+            report.facts.sheets = tuple(s.title for s in book.worksheets)
+            if found:
+                report.facts.see_rows(next(iter(found.values())))
             name = _choose(found, [s.title for s in book.worksheets], sheet, report)
-            report.sheet = name
+            report.sheet = report.facts.sheet = name
             rows = _strip(found[name])
             xml = _xml(content, book[name])
             _formulas(xml, report)

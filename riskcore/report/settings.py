@@ -38,7 +38,8 @@ def settings_rows(manifest: Mapping[str, Any] | None) -> list[tuple[str, list[st
         ("Forecasts", _span(settings)),
         ("Targets", [", ".join(_target(t) for t in _list(settings.get("targets")))]),
         ("Models", _models(settings.get("models"))),
-        ("Returns", [str(_mapping(known.get("notes")).get("kind", ""))]),
+        ("Returns", [_returns(_mapping(known.get("notes")))]),
+        ("Portfolio", [_weights(_mapping(known.get("notes")).get("weights"))]),
         ("Prices", [_prices(name, part) for name, part in _mapping(known.get("data")).items()]),
         ("Files", [_file(part) for part in _list(known.get("inputs"))]),
         ("Versions", _versions(known)),
@@ -102,6 +103,20 @@ def _list(value: object) -> Iterable[Any]:
 
 def _whole(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _returns(notes: Mapping[str, Any]) -> str:
+    """Kind of return, and what stands in the file where that is not prices.
+
+    >>> _returns({"kind": "log"}), _returns({"kind": "simple", "values": "percent"})
+    ('log', 'simple; the file holds returns in percent')
+    """
+    of_file = {"returns": "returns", "percent": "returns in percent"}.get(str(notes.get("values", "")))
+    return f"{notes.get('kind', '')}; the file holds {of_file}" if of_file else str(notes.get("kind", ""))
+
+
+def _weights(weights: object) -> str:
+    return ", ".join(f"{asset} {100 * share:.6g} %" for asset, share in _mapping(weights).items())
 
 
 def _window(settings: Mapping[str, Any]) -> list[str]:

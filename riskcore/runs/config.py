@@ -9,11 +9,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from riskcore import defaults
 from riskcore._types import Target, WalkForward
 from riskcore.errors import ConfigError, require
+from riskcore.returns import check_weights
 from riskcore.runs.pool import check_jobs
 
 if TYPE_CHECKING:
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
     from riskcore.returns import ReturnKind
 
 INGEST: Mapping[str, str] = {
+    "values": "a text",
     "date_format": "a text",
     "layout": "a text",
     "decimal": "a text",
     "sheet": "a text",
-    "columns": "a list of texts",
+    "columns": "a list of texts or a table of texts",
+    "name": "a text",
     "header_row": "a whole number",
     "date_column": "a text",
     "asset_column": "a text",
@@ -42,6 +45,7 @@ KEYS: Mapping[str, str] = {
     "to": "a date",
     "jobs": "a whole number",
     "kind": "a text",
+    "weights": "a table of numbers",
     **INGEST,
     "model": "a table of tables",
 }
@@ -65,6 +69,12 @@ class Settings:
     jobs: int
     kind: ReturnKind
     ingest: Mapping[str, Any]
+    weights: Mapping[str, float] | None = None
+
+    @property
+    def values(self) -> Literal["prices", "returns"]:
+        """What the reader gives for the files: percent, too, come out of it as returns."""
+        return "prices" if self.ingest.get("values", "prices") == "prices" else "returns"
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -84,10 +94,21 @@ def read_config(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"config must be a file that can be read, got {str(file)!r}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"config must be TOML, got {str(file)!r}: {error}") from error
+    check_keys(config, file.name)
+    return config
+
+
+def check_keys(config: Mapping[str, Any], where: str = "") -> None:
+    """Raise a ConfigError for a key that is not in `KEYS`, or a value of another type than it says.
+
+    >>> check_keys({"window": "500"})
+    Traceback (most recent call last):
+    riskcore.errors.ConfigError: window must be a whole number, got '500'
+    """
+    place = f" in {where}" if where else ""
     for name, value in config.items():
         known_name(name, KEYS, "config key")
-        require(_fits(value, KEYS[name]), f"{name} must be {KEYS[name]}, got {_shown(value)} in {file.name}")
-    return config
+        require(_fits(value, KEYS[name]), f"{name} must be {KEYS[name]}, got {_shown(value)}{place}")
 
 
 def known_name(name: str, known: Collection[str], what: str) -> None:
@@ -103,8 +124,12 @@ def known_name(name: str, known: Collection[str], what: str) -> None:
 
 
 def _fits(value: object, kind: str) -> bool:
+    if kind == "a list of texts or a table of texts":
+        return _fits(value, "a list of texts") or (isinstance(value, dict) and _fits([*value.values()], kind))
     if kind == "a list of texts":
-        return isinstance(value, list) and all(isinstance(x, str) and len(x) <= MAX_TEXT for x in value)
+        return isinstance(value, (list, tuple)) and all(isinstance(x, str) and len(x) <= MAX_TEXT for x in value)
+    if kind == "a table of numbers":
+        return isinstance(value, dict) and all(_fits(x, "a number") for x in value.values())
     if kind == "a whole number":
         return isinstance(value, int) and not isinstance(value, bool)
     if kind == "a number":
@@ -129,15 +154,18 @@ def settings(command_line: Mapping[str, Any], config: Mapping[str, Any]) -> Sett
     Parameters
     ----------
     command_line : mapping
-        By the keys of the file; None means "not given". `models`, `targets` and `columns` may be texts with commas.
+        By the keys of the file; None means "not given". `models`, `targets` and `columns` may be texts with commas,
+        `weights` a text such as ``A=0.6,B=0.4``.
     config : mapping
-        As :func:`read_config` returns it.
+        As :func:`read_config` returns it; keys and types are checked here too. None means "not given".
 
     Raises
     ------
     ConfigError
         If a value is outside its range.
     """
+    config = {name: value for name, value in config.items() if value is not None}
+    check_keys(config)
     given = {**config, **{name: value for name, value in command_line.items() if value is not None}}
     tables = config.get("model", {})
     require(len(tables) <= MAX_MODELS, f"model must hold at most {MAX_MODELS} tables, got {len(tables)}")
@@ -153,7 +181,7 @@ def settings(command_line: Mapping[str, Any], config: Mapping[str, Any]) -> Sett
     require(kind in ("log", "simple"), f"kind must be one of log, simple, got {_shown(kind)}")
     ingest = {name: given[name] for name in INGEST if name in given}
     if "columns" in ingest:
-        ingest["columns"] = _texts(ingest["columns"], "columns", MAX_COLUMNS)
+        ingest["columns"] = _columns(ingest["columns"])
     jobs = given.get("jobs", -1)
     check_jobs(jobs)
     return Settings(
@@ -165,6 +193,7 @@ def settings(command_line: Mapping[str, Any], config: Mapping[str, Any]) -> Sett
         jobs=jobs,
         kind=kind,
         ingest=ingest,
+        weights=_weights(given.get("weights")),
     )
 
 
@@ -173,6 +202,35 @@ def _texts(value: str | list[str], name: str, most: int) -> list[str]:
     texts = [text.strip() for text in texts if text.strip()]
     require(0 < len(texts) <= most, f"{name} must list 1 to {most} entries, got {len(texts)}")
     return texts
+
+
+def _columns(value: str | list[str] | Mapping[str, str]) -> list[str] | dict[str, str]:
+    """Columns to read; a table gives each its asset's name."""
+    if not isinstance(value, Mapping):
+        return _texts(value, "columns", MAX_COLUMNS)
+    require(0 < len(value) <= MAX_COLUMNS, f"columns must list 1 to {MAX_COLUMNS} entries, got {len(value)}")
+    return dict(value)
+
+
+def _weights(value: str | Mapping[str, float] | None) -> dict[str, float] | None:
+    """Asset to weight; whether the assets exist is seen when the file is read."""
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        weights = {name: float(weight) for name, weight in value.items()}
+    else:
+        weights = {}
+        for part in value.split(","):
+            name, _, number = part.rpartition("=")
+            fault = f"weights must be asset=weight pairs such as A=0.6,B=0.4, got {_shown(part.strip())}"
+            require(name.strip() != "" and name.strip() not in weights, fault)
+            try:
+                weights[name.strip()] = float(number)
+            except ValueError as error:
+                raise ConfigError(fault) from error
+    require(0 < len(weights) <= MAX_COLUMNS, f"weights must name 1 to {MAX_COLUMNS} assets, got {len(weights)}")
+    check_weights(weights)
+    return weights
 
 
 def _day(value: str | date | None, name: str) -> str | None:

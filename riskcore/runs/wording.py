@@ -8,10 +8,11 @@ import shlex
 _NAMES = (
     "date_format", "date_column", "asset_column", "price_column", "header_row", "max_missing", "refit_every",
     "decimal", "layout", "sheet", "columns", "models", "targets", "window", "expanding", "jobs", "kind", "out",
+    "values", "weights",
 )  # fmt: skip
 _VALUE = r"""'[^']*'|"[^"]*"|\[\.\.\.\]|\d+(?:\.\d+)?|\w+"""
 _SET = re.compile(rf"(?<![\w.-])({'|'.join(_NAMES)})=({_VALUE})")
-_FIRST = re.compile(rf"^({'|'.join(_NAMES)}|from|to) must (?=be|list|not lie|hold|lie)")
+_FIRST = re.compile(rf"^({'|'.join(_NAMES)}|from|to) must (?=be|list|not lie|hold|lie|sum|name)")
 # words that are plain English otherwise; neither quoted (a name in the file) nor in brackets (the code of a finding)
 _BARE = re.compile(rf"(?<![\w\['\".-])({'|'.join(name for name in _NAMES if '_' in name)})(?![\w\]'\"=])")
 

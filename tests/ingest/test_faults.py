@@ -91,6 +91,7 @@ CASES = [
     Case(
         "quote_open", text("date,A", '2024-01-01,"1', "2024-01-02,2", "2024-01-03,3"), "error", "unbalanced_quote", (2,)
     ),
+    Case("quote_alone", b'"\n', "error", "unbalanced_quote", (1,)),
     Case("quote_text", text("date,A", "2024-01-01,1", '2024-01-02,"2"x'), "error", "unbalanced_quote", (3,)),
     Case("long_row", text("date,A", "2024-01-01,1", "2024-01-02,2,9", "2024-01-03,3"), "error", "ragged_row", (3,)),
     Case("first_row_longer", text("date,A", "2024-01-01,1,9", "2024-01-02,2"), "error", "ragged_row", (2,)),
@@ -306,6 +307,9 @@ CASES = [
     Case(
         "percent_returns", daily([round(np.sin(17.0 * i * i), 3) * 2 for i in range(40)]), "error", "looks_like_returns"
     ),
+    Case("prices_as_returns", daily(walk(30)), "error", "looks_like_prices", (2,), {"values": "returns"}),
+    Case("percent_as_decimals", daily([1, -2, 0, 0.5]), "error", "looks_like_percent", (2,), {"values": "returns"}),
+    Case("decimals_as_percent", daily([0, 0.01, -0.02]), "flagged", "looks_like_decimals", (3,), {"values": "percent"}),
     Case("constant", daily([5] * 12), "error", "constant_column"),
     Case("stale", daily([*walk(5), *[50] * 11, *walk(9)]), "flagged", "stale_prices", (7,)),
     Case("many_unchanged", daily([x for x in walk(15) for _ in (0, 1)]), "flagged", "unchanged_prices"),

@@ -8,7 +8,7 @@ import pytest
 
 from riskcore.errors import DataError
 from riskcore.ingest import load_prices
-from riskcore.returns import to_losses
+from riskcore.returns import simple_returns, to_losses
 
 SOUND = {
     "ftse100_1984_2025.csv": (10443, 1),
@@ -136,3 +136,16 @@ def test_ftse_one_wrong_print_cannot_be_seen_in_the_file_alone(shared_data):
     both = pd.concat([prices.iloc[:, 0], other], axis=1, join="inner")
     wrong = both.index[(both.iloc[:, 0] / both.iloc[:, 1] - 1).abs() > 0.003]
     assert pd.Timestamp("2014-04-15") in wrong
+
+
+@pytest.mark.parametrize("name", ["nse_stocks_2017_2022.csv", "btc_usd_2014_2022.csv", "ftse100_1984_2025.csv"])
+def test_returns_of_real_prices_give_their_losses(shared_data, name):
+    prices = load_prices(shared_data / name).prices
+    weights = dict.fromkeys(prices, 1 / prices.shape[1])
+    expected = to_losses(prices, "simple", weights=weights)
+    content = (100 * simple_returns(prices)).to_csv().encode()
+    got, findings = load_prices(content, values="percent")
+    losses = to_losses(got, "simple", weights=weights, values="returns")
+    np.testing.assert_array_equal(losses.index, expected.index)
+    np.testing.assert_allclose(losses, expected, rtol=0, atol=1e-15)
+    assert {f.code for f in findings if f.severity == "flagged"} <= {"large_move", "weekend_rows"}

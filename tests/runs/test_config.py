@@ -12,7 +12,7 @@ import pytest
 import riskcore as rc
 from riskcore import defaults
 from riskcore.errors import ConfigError
-from riskcore.runs.config import KEYS, MAX_BYTES, Settings, define_model, read_config, settings
+from riskcore.runs.config import KEYS, MAX_BYTES, Settings, check_keys, define_model, read_config, settings
 from riskcore.runs.progress import Bar
 
 
@@ -56,6 +56,9 @@ def test_everything_in_a_file(tmp_path: Path) -> None:
     layout = "long"
     columns = ["A"]
     max_missing = 0.1
+    values = "percent"
+    name = "DAX"
+    weights = {A = 0.5, "B, C" = 0.5}
     [model.mine]
     kind = "care"
     level = 0.99
@@ -66,8 +69,27 @@ def test_everything_in_a_file(tmp_path: Path) -> None:
     assert chosen.plan == rc.WalkForward(600, 5, expanding=True)
     assert (chosen.from_date, chosen.to_date, chosen.jobs, chosen.kind) == ("2010-01-01", "2012-12-31", 3, "simple")
     assert chosen.ingest == {
-        "date_format": "%d.%m.%Y", "layout": "long", "decimal": ",", "columns": ["A"], "max_missing": 0.1
+        "date_format": "%d.%m.%Y", "layout": "long", "decimal": ",", "columns": ["A"], "max_missing": 0.1,
+        "values": "percent", "name": "DAX",
     }  # fmt: skip
+    assert (chosen.weights, chosen.values) == ({"A": 0.5, "B, C": 0.5}, "returns")
+
+
+def test_weights_from_both_sides(tmp_path: Path) -> None:
+    text = "[weights]\nA = 1\n[columns]\nclose = 'DAX'\n"
+    chosen = read(tmp_path, text)
+    assert (chosen.weights, chosen.ingest, chosen.values) == ({"A": 1.0}, {"columns": {"close": "DAX"}}, "prices")
+    assert read(tmp_path, text, weights=" A = 0.75, S&P=500=0.25").weights == {"A": 0.75, "S&P=500": 0.25}
+    assert settings({}, {}).weights is None
+
+
+def test_keys_that_come_from_elsewhere_than_a_file_are_checked_too() -> None:
+    chosen = settings({}, {"columns": ("A", "B"), "date_format": None, "weights": None, "values": "returns"})
+    assert (chosen.ingest, chosen.weights) == ({"columns": ["A", "B"], "values": "returns"}, None)
+    with pytest.raises(ConfigError, match=r"config key must be one of .*, got 'colums'; did you mean 'columns'"):
+        settings({}, {"colums": ["A"]})
+    with pytest.raises(ConfigError, match="window must be a whole number, got '500' in the form"):
+        check_keys({"window": "500"}, "the form")
 
 
 def test_model_tables_alone_are_the_models(tmp_path: Path) -> None:
@@ -95,6 +117,13 @@ def test_model_tables_alone_are_the_models(tmp_path: Path) -> None:
         ("from = 2010-01-01T00:00:00", "from must be a date"),
         ("from = '1.1.2010'", r"from must be a date such as 2005-01-31, got '1\.1\.2010'"),
         ("jobs = 5000", r"jobs must be a whole number in \[1, 1024\], or -1 for all processors, got 5000"),
+        ("weights = ['A']", "weights must be a table of numbers"),
+        ("weights = {A = '1'}", "weights must be a table of numbers"),
+        ("weights = {A = nan}", "weights must be a table of numbers"),
+        ("weights = {}", "weights must name 1 to 10000 assets, got 0"),
+        ("weights = {A = 60, B = 40}", "weights must sum to 1, got 100; percentages are divided by 100"),
+        ("columns = {close = 1}", "columns must be a list of texts or a table of texts"),
+        ("columns = {}", "columns must list 1 to 10000 entries, got 0"),
         ("kind = 'cubic'", "kind must be one of log, simple, got 'cubic'"),
         ("targets = ['var:0.3']", r"level must lie in \(0\.5, 1\), got 0\.3"),
         ("max_missing = nan", "max_missing must be a number"),
