@@ -10,7 +10,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_MODULES = ("backtests", "compare", "indicators", "plots", "report", "scores")
+_MODULES = ("backtests", "compare", "diagnostics", "indicators", "plots", "report", "scores")
 _HOMES: dict[str, tuple[str, ...]] = {
     "errors": ("RiskcoreError", "DataError", "ConfigError", "FitError"),
     "_types": ("Status", "Target", "WalkForward"),
@@ -58,6 +58,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "scores": ("SCORES",),
     "backtests": ("BACKTESTS", "BacktestResult"),
     "tables": ("backtest_table", "score_table"),
+    "diagnostics": ("ModelFit", "fit_model"),
     "plots": ("FIGURES",),
     "report": ("html_report",),
     "runs": ("open_run", "run_backtest", "verify_run"),

@@ -36,6 +36,8 @@ EMA_HALFLIFE = 21.0
 """Half-life in trading days of the smoothed indicators."""
 ROLLING_DAYS = 250
 """Days of the rolling hit count, the supervisor's year."""
+PERIODS = 252
+"""Trading days in a year, for a volatility per year."""
 
 MAX_MISSING = 0.35
 """Largest share of empty cells between an asset's first and last price: five days a week beside seven make 0.31."""
@@ -44,3 +46,7 @@ MAX_JOBS = 1024
 """Largest number of processes that may be asked for."""
 MAX_UNITS = 100_000
 """Largest number of units (assets times models) of one run."""
+
+PORT = 8501
+ADDRESS = "127.0.0.1"
+"""Where the dashboard answers: this machine alone."""

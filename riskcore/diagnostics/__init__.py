@@ -1,1 +1,21 @@
 """How well a model fits one window: parameters, residuals, PIT, news impact, levels."""
+
+from riskcore.diagnostics.dynamics import Dynamics, news_impact
+from riskcore.diagnostics.fit import ModelFit, fit_model
+from riskcore.diagnostics.levels import level_curve
+from riskcore.diagnostics.residuals import pit_values, residual_acf, residual_qq
+from riskcore.diagnostics.tables import PARTS, comparison, why_not
+
+__all__ = [
+    "PARTS",
+    "Dynamics",
+    "ModelFit",
+    "comparison",
+    "fit_model",
+    "level_curve",
+    "news_impact",
+    "pit_values",
+    "residual_acf",
+    "residual_qq",
+    "why_not",
+]

@@ -14,6 +14,7 @@ from riskcore.measures.precision import (
 )
 from riskcore.measures.rows import beyond_sample, quantile_rank, sorted_es, sorted_expectile, sorted_var
 from riskcore.measures.sample import expected_shortfall, expectile, value_at_risk
+from riskcore.measures.table import loss_table
 
 __all__ = [
     "ExpectileDiagnostics",
@@ -24,6 +25,7 @@ __all__ = [
     "expectile",
     "expectile_diagnostics",
     "expectile_standard_error",
+    "loss_table",
     "quantile_rank",
     "sorted_es",
     "sorted_expectile",
