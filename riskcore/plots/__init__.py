@@ -8,7 +8,17 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from riskcore.plots.days import ema_indicators, forecast_band, rolling_hits
+from riskcore.plots.fitted import (
+    conditional_volatility,
+    fitted_pit,
+    level_curve,
+    news_impact,
+    residual_acf,
+    residual_qq,
+)
 from riskcore.plots.judged import p_value_heatmap, pit_histogram, score_bars
+from riskcore.plots.prices import rebased_prices
+from riskcore.plots.screen import compact, darkened
 from riskcore.plots.style import CONFIG
 
 
@@ -36,10 +46,19 @@ __all__ = [
     "CONFIG",
     "FIGURES",
     "FigureKind",
+    "compact",
+    "conditional_volatility",
+    "darkened",
     "ema_indicators",
+    "fitted_pit",
     "forecast_band",
+    "level_curve",
+    "news_impact",
     "p_value_heatmap",
     "pit_histogram",
+    "rebased_prices",
+    "residual_acf",
+    "residual_qq",
     "rolling_hits",
     "score_bars",
 ]

@@ -200,11 +200,11 @@ def rolling_hits(
     heights = {"row_heights": [0.72, 0.28], "vertical_spacing": 0.06} if gaps else {}
     figure = make_subplots(rows=1 + gaps, cols=1, shared_xaxes=True, **heights)
     top = _add_zones(figure, table, days, target.level)
-    hover = "%{y} hits in %{customdata[0]} days: %{customdata[1]}<extra></extra>"
+    hover = "%{y} hits in %{customdata} days: %{text}<extra></extra>"
     figure.add_scatter(
         x=table.index, y=table["hits"].where(table["n_obs"] > 0), mode="lines", name="hits", hovertemplate=hover,
-        customdata=table[["n_obs", "zone"]].to_numpy(), line={"color": style.INK, "width": 1.6, "shape": "hv"},
-        row=1, col=1,
+        customdata=table["n_obs"].to_numpy(), text=table["zone"],
+        line={"color": style.INK, "width": 1.6, "shape": "hv"}, row=1, col=1,
     )  # fmt: skip
     figure.update_yaxes(title_text="hits", range=[-0.5, top], showgrid=False, row=1, col=1)
     if gaps:
@@ -221,7 +221,7 @@ def rolling_hits(
         subtitle += "; days without forecast are no hits, zones are those of the days with one"
     legend = {"itemclick": False, "itemdoubleclick": False, "traceorder": "normal"}
     figure.update_layout(legend=legend)
-    return style.finish(figure, title=title, subtitle=subtitle, height=420 if gaps else 340)
+    return style.finish(figure, title=title, subtitle=subtitle, height=440 if gaps else 370)
 
 
 def _add_zones(figure: go.Figure, table: pd.DataFrame, days: int, level: float) -> float:
@@ -321,12 +321,13 @@ def _cut_axis(figure: go.Figure, rows: pd.DataFrame, labels: list[str]) -> None:
 
 
 def _date_axis(figure: go.Figure, days: pd.Index) -> None:
-    figure.update_xaxes(type="date", hoverformat="%a %d %b %Y")
+    axis: dict[str, Any] = {"type": "date", "hoverformat": "%a %d %b %Y"}
     if len(days) > 1:
         pad = (days[-1] - days[0]) * 0.01
-        figure.update_xaxes(range=[days[0] - pad, days[-1] + pad])
+        axis["range"] = [days[0] - pad, days[-1] + pad]
+    figure.update_xaxes(**axis)
     if len(days) > 1 and (days[-1] - days[0]).days > 2 * 365:
         place = {"x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom"}
         look = {"bgcolor": style.BUTTON, "activecolor": style.BUTTON_ON, "font": {"size": 11, "color": style.INK}}
         buttons = {"buttons": RANGES, **place, **look}
-        figure.update_layout(xaxis={"rangeselector": buttons})
+        figure.update_layout(xaxis={"rangeselector": buttons}, margin={"t": 94})  # below title and subtitle

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from riskcore._types import FloatArray
 from riskcore.errors import require
 from riskcore.forecasts import Forecasts
 from riskcore.plots import style
@@ -53,9 +54,6 @@ def pit_histogram(
     --------
     >>> pit_histogram(forecasts, "S&P 500", "garch-t")  # doctest: +SKIP
     """
-    import plotly.graph_objects as go
-    from scipy.special import bdtr
-
     require(bins >= 2, f"bins must be at least 2, got {bins!r}; typical values: 10, 20")
     asset, model = style.pick(forecasts, asset, model)
     title = f"{style.safe(asset)} · {style.safe(model)}"
@@ -64,6 +62,19 @@ def pit_histogram(
     pit = pit[np.isfinite(pit)]
     if pit.size == 0:
         return style.empty(title, f"{style.safe(model)} has no law of the loss, so no PIT")
+    return pit_bars(pit, title=title, bins=bins)
+
+
+def pit_bars(pit: FloatArray, *, title: str, bins: int = 20, days: str = "days") -> go.Figure:
+    """Histogram of finite PIT values with the 95 % band of a uniform law, bin by bin; `title` must be safe to show.
+
+    >>> pit_bars(np.array([0.1, 0.6]), title="", bins=2).data[0].y.tolist()
+    [1, 1]
+    """
+    import plotly.graph_objects as go
+    from scipy.special import bdtr
+
+    require(bins >= 2, f"bins must be at least 2, got {bins!r}; typical values: 10, 20")
     counts, edges = np.histogram(pit, bins=bins, range=(0.0, 1.0))
     cdf = bdtr(np.arange(pit.size + 1), pit.size, 1.0 / bins)
     low, high = (int(np.searchsorted(cdf, q)) for q in (0.025, 0.975))
@@ -81,7 +92,7 @@ def pit_histogram(
     figure.add_hline(y=pit.size / bins, line={"color": style.MUTED, "width": 1, "dash": "dash"})
     figure.update_xaxes(title_text="PIT: 1 is a loss beyond all forecast", range=[0, 1], tickformat=".1f")
     figure.update_yaxes(title_text="days", rangemode="tozero")
-    text = f"{pit.size:,} days; band: 95 % of each bin under a right forecast; hatched: outside"
+    text = f"{pit.size:,} {days}; hatched: outside the 95 % band"
     return style.finish(figure, title=title, subtitle=text, height=320, legend=False, hovermode="closest")
 
 
@@ -126,7 +137,7 @@ def score_bars(score_table: pd.DataFrame, *, asset: str | None = None) -> go.Fig
     )  # fmt: skip
     for i, (_, part) in enumerate(panels, start=1):
         _add_bars(figure, part, row=i)
-    figure.update_annotations(x=0, xanchor="left", align="left", font={"size": 13})
+    figure.update_annotations(x=0, xanchor="left", align="left", font={"size": 13}, xshift=-60)  # over the names
     title = f"{style.safe(asset)}: scores against the best"
     subtitle = "mean scores, lower is better; 0 is the best model"
     margin = {"t": 104}

@@ -76,7 +76,7 @@ DARK = {
     "#cdeada": "#1c4430", "#f9e9b8": "#4d3f16", "#f6cdd1": "#54252d",
     BAR: "#5f93c2", BAR_OUT: "#ff9f5d", BAND: "#3a4753",
     NO_VALUE: "#2a333c", BUTTON: "#242d36", BUTTON_ON: "#3f4d5a",
-    "#b94e12": "#c05f22", "#f3bd93": "#7d4a28", "#f8e6cf": "#54432f", "#dfeaf3": "#24384a",
+    "#b94e12": "#b4571b", "#f3bd93": "#7d4a28", "#f8e6cf": "#54432f", "#dfeaf3": "#24384a",
 }  # fmt: skip
 """Each colour's stand-in on a dark page; colours are unique so that a page can exchange them by name."""
 
@@ -92,7 +92,7 @@ def template(*, dark: bool = False) -> dict[str, Any]:
     return {
         "layout": {
             "font": {"family": FONT, "size": 13, "color": ink},
-            "title": {"font": {"size": 17}, "x": 0, "xref": "paper", "xanchor": "left"},
+            "title": {"font": {"size": 17}, "x": 0, "xref": "container", "xanchor": "left"},
             "paper_bgcolor": paper,
             "plot_bgcolor": paper,
             "hovermode": "x unified",
@@ -172,6 +172,8 @@ def hit_rate_line(target: Target, targets: tuple[Target, ...]) -> dict[str, Any]
 
 def only(forecasts: Forecasts, asset: str, model: str) -> Forecasts:
     """The rows of one asset and model as a table of their own."""
+    if forecasts.units == [(asset, model)]:
+        return forecasts
     assets, models = (forecasts.frame.index.get_level_values(name) for name in ("asset", "model"))
     return Forecasts(forecasts.frame[(assets == asset) & (models == model)], forecasts.targets)
 
@@ -194,8 +196,9 @@ def finish(
 ) -> go.Figure:
     """Give a figure the common look."""
     figure.layout.template = template()  # set, not updated: an update would be merged into plotly's own template
+    place = {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12, "l": 8}}
     figure.update_layout(
-        title={"text": title, "subtitle": {"text": subtitle, "font": {"size": 12, "color": MUTED}}},
+        title={"text": title, "subtitle": {"text": subtitle, "font": {"size": 12, "color": MUTED}}, **place},
         height=height,
         showlegend=legend,
         modebar_remove=list(REMOVED_BUTTONS),

@@ -232,6 +232,17 @@ def score_blocks(scores: pd.DataFrame, asset: str) -> list[dict[str, Any]]:
     return blocks
 
 
+def score_rows(scores: pd.DataFrame, asset: str) -> pd.DataFrame:
+    """`score_blocks` as one table of texts: a row for every risk figure, score and model, the best model first."""
+    rows = [
+        {"risk figure": block["target"] or "density", "score": block["score"], "model": line["model"],
+         "mean": line["mean"], "against the best": line["excess"], "days": line["n"], "not ok": line["share"],
+         "note": block["note"]}
+        for block in score_blocks(scores, asset) for line in block["lines"]
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def _float(level: object) -> float:
     return float(level) if isinstance(level, (int, float)) else math.nan
 
