@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,17 @@ def null_of(entry: Backtest) -> str:
         *leading, *(missing for _ in entry.needs), **({} if entry.measure == "density" else {"level": 0.99})
     )
     return result.null
+
+
+def reference_of(thing: object) -> str:
+    """The section "References" of a docstring on one line; empty without one.
+
+    >>> from riskcore.backtests import BACKTESTS
+    >>> reference_of(BACKTESTS["kupiec"].run)
+    'Kupiec (1995), Journal of Derivatives 3(2), 73-84.'
+    """
+    _, _, rest = inspect.cleandoc(getattr(thing, "__doc__", None) or "").partition("\nReferences\n----------\n")
+    return " ".join(rest.partition("\n\n")[0].split())
 
 
 def compile_kernels() -> float:

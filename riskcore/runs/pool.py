@@ -106,10 +106,8 @@ def _post(board: Path, place: int, value: int) -> None:
         stream.write(value.to_bytes(8, "little"))
 
 
-def run_unit(task: Task, parent: int) -> Outcome:
+def run_unit(task: Task) -> Outcome:
     """Walk one unit through time and write its file."""
-    if os.getpid() != parent:
-        _serve()
     done = 0
 
     def tick(days: int) -> None:
@@ -135,10 +133,9 @@ def run_unit(task: Task, parent: int) -> Outcome:
 
 
 @lru_cache(maxsize=1)
-def _serve() -> None:
-    """Once in each worker: leave the decision to stop to the parent, and end when it is gone, busy or not."""
+def _serve(parent: int) -> None:
+    """Once in each worker, before its first task: leave the decision to stop to the parent, and end when it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -166,16 +163,15 @@ def _walk(task: Task, tick: Callable[[int], None]) -> pd.DataFrame:
 
 def run_tasks(tasks: Sequence[Task], jobs: int, board: Board) -> Iterator[Outcome]:
     """Outcomes in the order in which units end; what kills its process is tried again alone, then named."""
-    parent = os.getpid()
     if jobs == 1:
         for task in tasks:
-            yield run_unit(task, parent)
+            yield run_unit(task)
         return
     queue, suspects, idle = list(tasks), list[Task](), 0
     while queue:
         ended: set[int] = set()
         try:
-            for outcome in _in_pool(queue, jobs, parent):
+            for outcome in _in_pool(queue, jobs):
                 ended.add(outcome.place)
                 yield outcome
             queue = []
@@ -196,7 +192,7 @@ def run_tasks(tasks: Sequence[Task], jobs: int, board: Board) -> Iterator[Outcom
             tried = {t.place for t in started}
             queue = [t for t in left if t.place not in tried]
     for task in suspects:
-        yield _alone(task, parent)
+        yield _alone(task)
 
 
 def _on_disk(task: Task) -> Outcome | None:
@@ -208,18 +204,19 @@ def _on_disk(task: Task) -> Outcome | None:
     return Outcome(task.place, stored.sha256) if stored.unit.key == task.unit.key else None
 
 
-def _alone(task: Task, parent: int) -> Outcome:
+def _alone(task: Task) -> Outcome:
     for _ in range(TRIES - 1):
         with contextlib.suppress(BrokenProcessPool):
-            return next(_in_pool([task], 2, parent))  # two jobs, or joblib would run it in this process
+            return next(_in_pool([task], 2))  # two jobs, or joblib would run it in this process
     return Outcome(task.place, reason=f"poison: its process died {TRIES} times", kind="fault")
 
 
-def _in_pool(tasks: Sequence[Task], jobs: int, parent: int) -> Iterator[Outcome]:
+def _in_pool(tasks: Sequence[Task], jobs: int) -> Iterator[Outcome]:
     from joblib import Parallel, delayed
 
-    calls = (delayed(run_unit)(task, parent) for task in tasks)
-    outcomes = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(calls)
+    calls = (delayed(run_unit)(task) for task in tasks)
+    serving = {"initializer": _serve, "initargs": (os.getpid(),)}
+    outcomes = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered", **serving)(calls)
     try:
         yield from outcomes
     finally:

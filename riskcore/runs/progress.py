@@ -67,9 +67,20 @@ def progress_line(done: int, total: int, new: int, seconds: float) -> str:
     text = f"[{'#' * full}{'.' * (_WIDTH - full)}] {100 * share:3.0f} % {done}/{total} days"
     if new <= 0 or seconds <= 0:
         return text
-    rate = new / seconds
-    text += f", {rate:,.0f}/s"
-    return text + (f", {duration((total - done) / rate)} left" if done < total else f", {duration(seconds)}")
+    text += f", {new / seconds:,.0f}/s"
+    left = time_left(done, total, new, seconds)
+    return text + (f", {duration(left)} left" if left is not None and done < total else f", {duration(seconds)}")
+
+
+def time_left(done: int, total: int, new: int, seconds: float) -> float | None:
+    """Seconds until all days are done at the rate of the `new` ones; None while there is no rate.
+
+    >>> time_left(50, 100, 25, 10.0), time_left(50, 100, 0, 10.0)
+    (20.0, None)
+    """
+    if new <= 0 or seconds <= 0:
+        return None
+    return max(total - done, 0) * seconds / new
 
 
 def duration(seconds: float) -> str:
