@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import secrets
 import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _YEAR = 365 * 24 * 3600
+_CONDITIONS = (b"if-none-match", b"if-modified-since")
 
 
 class WorkspaceCookie:
@@ -33,7 +39,10 @@ class WorkspaceCookie:
         if scope["type"] != "http" or _has_cookie(scope):
             await self.app(scope, receive, send)
             return
-        cookie = f"{COOKIE}={secrets.token_urlsafe(32)}; Path=/; Max-Age={_YEAR}; HttpOnly; SameSite=Strict"
+        # Lax: under Strict a link on another site would come without the cookie, and the new one would replace it
+        cookie = f"{COOKIE}={secrets.token_urlsafe(32)}; Path=/; Max-Age={_YEAR}; HttpOnly; SameSite=Lax"
+        # a page that the browser still holds is to be sent again: "not modified" says nothing of what it is
+        scope = {**scope, "headers": [header for header in scope["headers"] if header[0] not in _CONDITIONS]}
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and _is_page(message):
@@ -57,10 +66,28 @@ async def health(request: Request) -> JSONResponse:
     return JSONResponse({"status": "ok", "version": __version__})
 
 
+def import_rooms() -> None:
+    """Import what the pages need, so that the first visitor does not wait for it."""
+    package = importlib.import_module("riskcore.dashboard")
+    for room in pkgutil.iter_modules(package.__path__):
+        if room.name not in ("launch", "worker"):
+            importlib.import_module(f"riskcore.dashboard.{room.name}")
+
+
+@asynccontextmanager
+async def early(app: Any) -> AsyncIterator[None]:
+    """While the server starts, import the rooms beside it."""
+    threading.Thread(target=import_rooms, name="riskcore-imports", daemon=True).start()
+    yield
+
+
 def make_app() -> Any:
     """The application: main script, ``/healthz`` and the cookie."""
     return st.App(
-        str(app_root() / "app.py"), routes=[Route("/healthz", health)], middleware=[Middleware(WorkspaceCookie)]
+        str(app_root() / "app.py"),
+        lifespan=early,
+        routes=[Route("/healthz", health)],
+        middleware=[Middleware(WorkspaceCookie)],
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from contextvars import ContextVar
+from pathlib import Path
 
 import streamlit as st
 
@@ -19,6 +20,9 @@ from riskcore.errors import RiskcoreError
 _log = logging.getLogger(__name__)
 # not in session_state: where a page ends by st.stop(), writes to it are refused and the flag would stay
 _IN_SHELL = ContextVar("in_shell", default=False)
+
+ICON = Path(__file__).with_name("icon.png")
+"""A file of ours: a named icon would be fetched from another server."""
 
 PAGES: dict[str, tuple[str, str]] = {
     "overview": ("Overview", ":material/speed:"),
@@ -32,12 +36,14 @@ PAGES: dict[str, tuple[str, str]] = {
 
 def run_shell() -> None:
     """Run the page that the address names inside the frame."""
-    st.set_page_config(page_title="riskcore", page_icon=":material/monitoring:", layout="wide")
+    st.set_page_config(page_title="riskcore", page_icon=ICON, layout="wide")
     pages = [
         st.Page(app_root() / "pages" / f"{name}.py", title=title, icon=icon, default=name == "overview")
         for name, (title, icon) in PAGES.items()
     ]
     page = st.navigation(pages)
+    with st.sidebar:  # before the page, which may end early
+        _sidebar()
     st.title(page.title)
     token = _IN_SHELL.set(True)
     try:
@@ -54,8 +60,6 @@ def run_shell() -> None:
         )
     finally:
         _IN_SHELL.reset(token)
-    with st.sidebar:
-        _sidebar()
 
 
 def page_guard() -> None:

@@ -13,7 +13,7 @@ import streamlit as st
 
 from riskcore.dashboard import sources
 from riskcore.dashboard.jobs import Jobs
-from riskcore.dashboard.sources import Dataset, Source
+from riskcore.dashboard.sources import Dataset, Reading, Source
 from riskcore.dashboard.workspace import COOKIE, Workspace, workspace_of
 
 _PREFIX = "rc."
@@ -46,13 +46,20 @@ def workspace() -> Workspace:
 
 
 def source() -> Source | None:
-    """The file that the visitor works on."""
-    return get("source", None)
+    """The file that the visitor works on; a new tab begins with what the browser worked on last."""
+    found: Source | None = get("source", None)
+    if found is None and not get("looked", False):
+        put("looked", True)
+        found = sources.remembered(workspace())
+        if found is not None:
+            put("source", found)
+    return found
 
 
 def set_source(chosen: Source) -> None:
     """Work on `chosen` from now on. What belongs to the file before it is forgotten, runs on disk are not."""
     put("source", chosen)
+    sources.remember(chosen, workspace())
     drop("run")
     drop("asset")
 
@@ -65,12 +72,17 @@ def dataset() -> Dataset | None:
 
 def load(chosen: Source) -> Dataset:
     """`sources.load` through the session's cache."""
-    return _load(chosen.key, chosen)
+    return sources.loaded(reading(chosen))
+
+
+def reading(chosen: Source) -> Reading:
+    """`sources.read` through the session's cache; a file that cannot be read is not tried again and again."""
+    return _read(chosen.key, chosen)
 
 
 @st.cache_data(scope="session", max_entries=4, show_spinner="Reading the file")
-def _load(key: str, _source: Source) -> Dataset:
-    return sources.load(_source)
+def _read(key: str, _source: Source) -> Reading:
+    return sources.read(_source)
 
 
 def run_id() -> str | None:

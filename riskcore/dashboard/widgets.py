@@ -4,22 +4,62 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
 from riskcore.dashboard import sources, state
 from riskcore.dashboard.sources import Dataset
 from riskcore.errors import RiskcoreError
-from riskcore.plots import CONFIG
+from riskcore.plots import CONFIG, compact, darkened
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+Value = TypeVar("Value")
+
 
 def chart(figure: go.Figure, *, key: str, alt: str) -> None:
     """Show a figure of `riskcore.plots` in the page's theme; `alt` says in words what it shows."""
+    _show(_for_screen(figure, dark()), key=key, alt=alt)
+
+
+def kept_chart(settings: str, make: Callable[[], go.Figure], *, key: str, alt: str) -> None:
+    """`chart` of a figure that the session keeps: `make` is called once for each `settings` and theme.
+
+    `settings` must say everything that the figure depends on: its name, the digest of its data, the choices.
+    """
+    _show(_kept(repr((settings, dark())), make, dark()), key=key, alt=alt)
+
+
+def kept(settings: str, make: Callable[[], Value]) -> Value:
+    """A value that is made once a session for each `settings`, as in `kept_chart`; nobody may change it."""
+    found: Value = _kept_value(settings, make)
+    return found
+
+
+def dark() -> bool:
+    """Whether the visitor's page is dark."""
+    return bool(st.context.theme.type == "dark")
+
+
+def _show(figure: go.Figure, *, key: str, alt: str) -> None:
     st.plotly_chart(figure, theme=None, key=key, config=CONFIG, alt=alt)
+
+
+def _for_screen(figure: go.Figure, on_dark: bool) -> go.Figure:
+    small = compact(figure)
+    return darkened(small) if on_dark else small
+
+
+@st.cache_resource(scope="session", max_entries=64, show_spinner=False)
+def _kept_value(key: str, _make: Callable[[], Any]) -> Any:
+    return _make()
+
+
+@st.cache_resource(scope="session", max_entries=48, show_spinner=False)  # nobody changes a figure once it is made
+def _kept(key: str, _make: Callable[[], go.Figure], _on_dark: bool) -> go.Figure:
+    return _for_screen(_make(), _on_dark)
 
 
 def error_box(error: RiskcoreError) -> None:

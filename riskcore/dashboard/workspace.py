@@ -14,6 +14,8 @@ HOME = "RISKCORE_HOME"
 COOKIE = "riskcore_workspace"
 """Set by `riskcore.dashboard.launch`: a secret of the browser, so that a closed tab finds its runs again."""
 _MAX_NAME = 80
+_MAX_BYTES = 180
+"""A file system takes names of 255 bytes; a temporary name of ours is longer than the file's."""
 
 
 def app_root() -> Path:
@@ -49,6 +51,7 @@ class Workspace:
         folder = self.uploads / sha256(content)
         path = folder / file_name(name)
         if not path.is_file():
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)  # the mode is not that of parents
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             atomic_write(path, content)
         return path
@@ -68,6 +71,10 @@ def file_name(name: str) -> str:
     last = re.split(r"[/\\\\]", name)[-1]
     kept = re.sub(r"[^\w &().,+=-]", "_", last).strip(" .")
     stem, dot, ending = kept.rpartition(".")
-    if stem and len(ending) < 9:
-        return f"{stem[: _MAX_NAME - len(ending) - 1]}{dot}{ending}"
-    return kept[:_MAX_NAME] or "upload"
+    if not stem or len(ending) > 8:
+        stem, dot, ending = kept, "", ""
+    ending = dot + ending
+    stem = stem[: _MAX_NAME - len(ending)]
+    while len((stem + ending).encode()) > _MAX_BYTES:
+        stem = stem[:-1]
+    return (stem.rstrip(" .") or "upload") + ending

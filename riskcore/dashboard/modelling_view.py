@@ -1,0 +1,308 @@
+"""What the Modelling page shows of a fit: figures of the next day, tables, charts. Nothing is computed here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from riskcore import diagnostics, plots
+from riskcore.dashboard import widgets
+from riskcore.diagnostics import ModelFit
+from riskcore.plots.style import target_text
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+NONE = "–"
+Format = str | Callable[[float], str] | None
+PERCENT = "{:.2%}"
+NOT_MAXIMISED = (
+    "A likelihood that is not maximised (mean or volatility by moments, the law fitted to what is left) lies below its "
+    "maximum: its AIC and BIC are too high."
+)
+
+
+def percent(value: float) -> str:
+    """A loss in percent, a dash for NaN.
+
+    >>> percent(0.02134), percent(float("nan"))
+    ('2.13 %', '–')
+    """
+    return NONE if math.isnan(value) else f"{100 * value:.2f} %"
+
+
+def number(value: float, spec: str = ",.2f") -> str:
+    """A number by a format, a dash for NaN."""
+    return NONE if math.isnan(value) else format(value, spec)
+
+
+def p_value(value: float) -> str:
+    """A p-value; very small ones by their bound.
+
+    >>> p_value(0.0321), p_value(1e-9)
+    ('0.0321', '< 0.0001')
+    """
+    return f"{value:.4f}" if value >= 0.00005 else "< 0.0001"
+
+
+def day(date: pd.Timestamp) -> str:
+    """A date in words.
+
+    >>> day(pd.Timestamp("2024-01-03"))
+    '3 January 2024'
+    """
+    return f"{date.day} {date:%B %Y}"
+
+
+def headline(fit: ModelFit) -> None:
+    """Tomorrow's figures, their status, and what stands beside each expectile VaR."""
+    st.subheader(f"Risk of the next day, {day(fit.date)}", anchor=False)
+    st.text(f"{fit.asset} · {fit.model} · fitted to {fit.window:,} losses up to {day(fit.origin)}")
+    table = fit.next_day
+    cells = [(target_text(m, x), percent(v)) for m, x, v in table[["measure", "level", "value"]].to_numpy()]
+    if not math.isnan(fit.volatility):
+        cells.append(("volatility", percent(fit.volatility)))
+    with st.container(horizontal=True):
+        for label, value in cells:
+            st.metric(label, value, border=True, width="content")
+    if fit.failure:
+        st.warning("The model's own estimation failed:", icon=":material/warning:")
+        st.text(fit.failure)
+    words = f"Status: {fit.status.replace('_', ' ')}, {fit.status_words}"
+    st.caption(f"{words}. Optimisations tried: {fit.attempts}.")
+    expectiles = table[table["measure"] == "expectile"]
+    if len(expectiles):
+        _beside(expectiles)
+
+
+def _beside(table: pd.DataFrame) -> None:
+    st.caption(
+        "An expectile's level is no probability. What each expectile VaR is equal to, under the day's own law "
+        "(none for a model without a law):"
+    )
+    names = ("level", "value", "loss_gain_ratio", "implied_var_level", "equal_es_level", "normal_var_level")
+    _table(
+        table[list(names)],
+        {
+            "level": ("τ", "{:.8g}"), "value": ("expectile VaR", PERCENT),
+            "loss_gain_ratio": ("loss-gain ratio", "{:,.1f}"),
+            "implied_var_level": ("is the VaR at", PERCENT), "equal_es_level": ("is the ES at", PERCENT),
+            "normal_var_level": ("a normal law's VaR at", PERCENT),
+        },
+        key="beside", alt="For each expectile VaR its loss-gain ratio and the VaR and ES levels that it equals",
+    )  # fmt: skip
+
+
+def side_by_side(fits: Sequence[ModelFit]) -> None:
+    """Criteria and figures of all fits."""
+    table = diagnostics.comparison(fits)
+    columns: dict[str, tuple[str, Format]] = {
+        "model": ("model", None), "status": ("status", None), "likelihood": ("likelihood", None),
+        "n_parameters": ("parameters", "{:d}"), "log_likelihood": ("log-likelihood", "{:,.2f}"),
+        "aic": ("AIC", "{:,.2f}"), "bic": ("BIC", "{:,.2f}"), "volatility": ("volatility", PERCENT),
+    }  # fmt: skip
+    targets: dict[str, tuple[str, Format]] = {
+        t.label: (target_text(t.measure, t.level), PERCENT) for fit in fits for t in fit.forecasts.targets
+    }
+    order = ["model", "status", *targets, "volatility", "aic", "bic", "log_likelihood", "n_parameters", "likelihood"]
+    _table(table[order], columns | targets, key="compare", alt="Models side by side: next day's risk, AIC and BIC")
+    if len(fits) > 1:
+        window = f"All judged on each of the last {fits[0].window:,} losses"
+        words = "Lower AIC and BIC are better; a normal quasi-likelihood compares with its like only."
+        if any(fit.likelihood == "law, not maximised" for fit in fits):
+            words += f" {NOT_MAXIMISED}"
+        st.caption(f"{window}. {words}")
+
+
+def parameters(fit: ModelFit, kept: str) -> None:
+    """Criteria, how a shock fades, and the table of parameters."""
+    found, lacking = fit.dynamics, f"{fit.model} has no likelihood"
+    cells = [
+        ("Log-likelihood", number(fit.log_likelihood), lacking),
+        ("AIC", number(fit.aic), lacking),
+        ("BIC", number(fit.bic), lacking),
+        ("Persistence", number(found.persistence, ".4f"), found.reasons.get("persistence", "")),
+        ("Half-life of a shock", _days(found.half_life), found.reasons.get("half_life", "")),
+        (
+            "Unconditional volatility",
+            percent(found.unconditional_volatility),
+            found.reasons.get("unconditional_volatility", ""),
+        ),
+    ]
+    with st.container(horizontal=True):
+        for label, value, _ in cells:
+            if value != NONE:
+                st.metric(label, value, border=True, width="content")
+    missing = {
+        reason: [label for label, value, why in cells if value == NONE and why == reason] for *_, reason in cells
+    }
+    for reason, labels in missing.items():
+        if labels:
+            st.text(f"No {_listed(labels)}: {reason}.")
+    if fit.likelihood:
+        under = "under the fitted law" if fit.likelihood.startswith("law") else f"({fit.likelihood})"
+        counted = f"{fit.n_parameters} estimated parameters count, over {fit.window:,} losses"
+        below = f" {NOT_MAXIMISED}" if fit.likelihood == "law, not maximised" else ""
+        st.caption(f"Likelihood {under}; {counted}.{below}")
+    if fit.parameters.empty:
+        st.info("No parameters: the estimation failed.")
+        return
+    _table(
+        fit.parameters,
+        {
+            "name": ("parameter", None), "role": ("how", None), "estimate": ("estimate", "{:.6g}"),
+            "standard_error": ("robust s.e.", "{:.3g}"), "t": ("t", "{:,.2f}"), "p_value": ("p", p_value),
+            "note": ("note", None),
+        },
+        key="parameters", alt="Parameters with their estimates, robust standard errors, t and p",
+    )  # fmt: skip
+    st.caption(
+        f"{_units(fit)} Empty where there is no error, or zero lies outside the parameter's range. "
+        "A parameter on its limit (status boundary) has no reliable error."
+    )
+
+
+def _units(fit: ModelFit) -> str:
+    if fit.estimate is None:
+        return "For losses as they are: 0.01 is 1 %."
+    return (
+        "mu, const and sigma are losses (0.01 is 1 %), omega is a squared loss (EGARCH: of the logarithm of one); "
+        "all others have no unit."
+    )
+
+
+def _days(value: float) -> str:
+    return NONE if math.isnan(value) else f"{value:,.1f} days"
+
+
+def _listed(labels: Sequence[str]) -> str:
+    """Labels in a sentence; abbreviations stay large."""
+    words = [x if x.isupper() else x.lower() for x in labels]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def volatility(fit: ModelFit, kept: str) -> None:
+    """Losses and the volatility of the window."""
+    _chart(
+        "volatility", kept, lambda: plots.conditional_volatility(fit.series, title=_title(fit)),
+        "Losses of the window and their conditional volatility",
+    )  # fmt: skip
+
+
+def residuals(fit: ModelFit, kept: str) -> None:
+    """QQ plot and autocorrelations."""
+    _part(
+        fit, "residual_qq", kept, lambda: plots.residual_qq(diagnostics.residual_qq(fit), title=_title(fit)),
+        "Ordered residuals against the quantiles of the fitted law with a 95 % band",
+    )  # fmt: skip
+    if diagnostics.why_not(fit, "residual_acf"):
+        return
+    law = "the fitted law"
+    if fit.law is not None and fit.law.is_sample:
+        law = "the normal law, as a sample law is the residuals themselves and would always fit"
+    st.caption(
+        f"Residuals against {law}. The band holds each point of a law known beforehand with 95 %. Fitted parameters "
+        "draw the residuals towards their law: of a right model on 1,000 losses only about 0.2 to 0.4 % of the points "
+        "lie outside, neighbours together. More than 2 % outside are a sign of a wrong law."
+    )
+    _chart(
+        "residual_acf", kept, lambda: plots.residual_acf(diagnostics.residual_acf(fit), title=_title(fit)),
+        "Autocorrelations of residuals and of squared residuals",
+    )  # fmt: skip
+    st.caption(
+        "Q is Ljung and Box's test that there is none up to the last lag. Squares that still correlate say that the "
+        "volatility misses something; on squared residuals of a GARCH model it rejects too rarely (Li and Mak 1994)."
+    )
+
+
+def pit(fit: ModelFit, kept: str) -> None:
+    """PIT histogram of the window."""
+    _part(
+        fit, "pit", kept, lambda: plots.fitted_pit(diagnostics.pit_values(fit), title=_title(fit)),
+        "Histogram of the probability integral transform with its 95 % band",
+    )  # fmt: skip
+    if diagnostics.why_not(fit, "pit"):
+        return
+    st.caption(
+        "In-sample, so it flatters the model: the band is that of a right forecast, and parameters fitted to the same "
+        "days draw the bars into it. The PIT of a backtest is the one that judges."
+    )
+
+
+def news_impact(fit: ModelFit, kept: str) -> None:
+    """Tomorrow's volatility over today's shock."""
+    _part(
+        fit, "news_impact", kept, lambda: plots.news_impact(diagnostics.news_impact(fit), title=_title(fit)),
+        "Volatility of tomorrow as a function of today's shock",
+    )  # fmt: skip
+    if not diagnostics.why_not(fit, "news_impact"):
+        st.caption("The steeper side is the one that frightens: right of zero are losses, left are gains.")
+
+
+def levels(fit: ModelFit, kept: str) -> None:
+    """VaR, ES and expectile VaR over the level, as a figure and a table."""
+    _part(
+        fit, "level_curve", kept, lambda: plots.level_curve(diagnostics.level_curve(fit), title=_title(fit)),
+        "VaR, ES and expectile VaR of the next day over the level",
+    )  # fmt: skip
+    if diagnostics.why_not(fit, "level_curve"):
+        return
+    st.caption(
+        "One level is not one prudence: of a VaR and an ES it is a probability, of an expectile it fixes the ratio of "
+        "expected gains within it to expected losses beyond it, the loss-gain ratio."
+    )
+    _table(
+        diagnostics.level_curve(fit, [0.9, 0.95, 0.975, 0.99, 0.995, 0.999, 0.9995]).drop(columns="beyond_sample"),
+        {
+            "level": ("level", "{:.8g}"), "var": ("VaR", PERCENT), "es": ("ES", PERCENT),
+            "expectile": ("expectile VaR", PERCENT), "loss_gain_ratio": ("loss-gain ratio", "{:,.1f}"),
+            "es_over_var": ("ES / VaR", "{:.3f}"),
+        },
+        key="levels", alt="VaR, ES and expectile VaR of the next day at seven levels",
+    )  # fmt: skip
+
+
+def _part(fit: ModelFit, part: str, kept: str, draw: Callable[[], go.Figure], alt: str) -> None:
+    """A chart, or why the fit has none."""
+    reason = diagnostics.why_not(fit, part)
+    if reason:
+        st.info("Not for this model:")
+        st.text(reason)
+    else:
+        _chart(part, kept, draw, alt)
+
+
+def _chart(part: str, kept: str, draw: Callable[[], go.Figure], alt: str) -> None:
+    """A chart that is drawn once: `kept` says all that the fit depends on."""
+    widgets.kept_chart(repr((part, kept)), draw, key=f"rc.modelling.{part}", alt=alt)
+
+
+def _title(fit: ModelFit) -> str:
+    return f"{fit.asset} · {fit.model}"
+
+
+def _table(table: pd.DataFrame, columns: dict[str, tuple[str, Format]], *, key: str, alt: str) -> None:
+    """A table with its columns in words; the values behind the formatted cells stay the engine's."""
+    formats = {name: style for name, (_, style) in columns.items() if style is not None}
+    config = {name: st.column_config.Column(label) for name, (label, _) in columns.items()}
+    told = [name for name in table.columns if name != "note" or bool((table[name] != "").any())]
+    shown = table.style.format(formats, na_rep=NONE)  # type: ignore[arg-type]  # a column's format is text or function
+    st.dataframe(
+        shown, hide_index=True, column_config=config, column_order=told, key=f"rc.modelling.table.{key}", alt=alt,
+        placeholder=NONE,
+    )  # fmt: skip
+
+
+TABS: Mapping[str, Callable[[ModelFit, str], None]] = {
+    "Parameters": parameters,
+    "Volatility": volatility,
+    "Residuals": residuals,
+    "PIT": pit,
+    "News impact": news_impact,
+    "Levels": levels,
+}
+"""Parts of the page, of which only the one looked at is drawn."""

@@ -1,0 +1,371 @@
+"""The overview's figures: whose forecasts they are, and the cards that show them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from riskcore import defaults
+from riskcore._types import Target, WalkForward
+from riskcore.dashboard import sources, state, widgets
+from riskcore.dashboard.jobs import Job
+from riskcore.dashboard.panels import STATES
+from riskcore.dashboard.sources import Dataset
+from riskcore.errors import DataError, RiskcoreError, require
+from riskcore.forecasts import Forecasts
+from riskcore.indicators import Latest, annualised, drawdown, latest, latest_table, recent, worst
+from riskcore.plots import forecast_band
+from riskcore.plots.style import only
+from riskcore.report.view import percent, ranked
+from riskcore.runs import Run, open_run
+from riskcore.runs.reading import manifest_digest, read_tables
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+QUICK = ("fhs", "ewma", "historical", "age-weighted")
+"""Models that estimate nothing and so answer at once."""
+WINDOWS = (defaults.WINDOW, 500, 250)
+MAX_ASSETS = 30
+_DAYS = defaults.ROLLING_DAYS
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Forecasts that the overview shows, and whose they are."""
+
+    forecasts: Forecasts
+    best: Mapping[str, tuple[str, str]]
+    """Asset to its model with the lowest VaR score, and why it is that one."""
+    key: str
+    """Changes when anything of them does."""
+    job: Job | None = None
+    """The run they come from; None where they were computed for the page."""
+
+    def models(self, asset: str) -> list[str]:
+        """Models of an asset, in order."""
+        return [model for name, model in self.forecasts.units if name == asset]
+
+    def state(self, asset: str, model: str) -> Latest:
+        """The newest forecast of an asset and model."""
+        return _state(repr((self.key, asset, model)), self.forecasts, asset, model)
+
+
+@st.cache_data(scope="session", max_entries=8 * MAX_ASSETS, show_spinner=False)
+def _state(key: str, _forecasts: Forecasts, asset: str, model: str) -> Latest:
+    return latest(_forecasts, asset, model)
+
+
+def chosen(dataset: Dataset, asset: str) -> tuple[Figures, str]:
+    """The forecasts to show and the model, which the visitor may change: of the newest run of these data, else quick.
+
+    The model is the one with the asset's lowest VaR score until another is picked.
+    """
+    figures = _newest(dataset)
+    models = figures.models(asset) if figures is not None else []
+    if figures is None or not models:  # no run, or one in which this asset failed
+        figures, models, best, why = None, list(QUICK), QUICK[0], ""
+    else:
+        best, why = figures.best[asset]
+    place = "quick" if figures is None or figures.job is None else figures.job.id
+    left, right = st.columns([1, 2], vertical_alignment="bottom")
+    key = f"rc.w.overview.model.{place}.{dataset.assets.index(asset)}"
+    model = left.selectbox("Model", models, models.index(best), key=key, persist_state="session")
+    note = f" ({why})" if why and model == best else ""
+    with right:
+        st.text(f"{_origin(figures)}{note}")
+    return (quick(dataset, asset, model) if figures is None else figures), model
+
+
+def _newest(dataset: Dataset) -> Figures | None:
+    """Figures of the newest run of these data that can be read."""
+    jobs = state.jobs().list(state.workspace().runs)
+    for job in (job for job in jobs if job.readable and job.request.digest == dataset.digest):
+        with widgets.errors_shown():
+            return of_run(job)
+    return None
+
+
+def _origin(figures: Figures | None) -> str:
+    if figures is None or figures.job is None:
+        return "No run of these data yet: computed at once by a model that estimates nothing"
+    return f"From the run “{figures.job.request.title}”"
+
+
+def of_run(job: Job) -> Figures:
+    """The last days of a run's forecasts."""
+    run = open_run(job.run_path)
+    key = f"{job.id} {manifest_digest(run)}"
+    forecasts, best = _of_run(key, run)
+    return Figures(forecasts, best, key, job)
+
+
+@st.cache_data(scope="session", max_entries=4, show_spinner="Reading the newest run")
+def _of_run(key: str, _run: Run) -> tuple[Forecasts, dict[str, tuple[str, str]]]:
+    forecasts = _run.forecasts()
+    scores = read_tables(_run).scores
+    return recent(forecasts, 2 * _DAYS), {asset: ranked(forecasts, scores, asset) for asset in forecasts.assets}
+
+
+def quick(dataset: Dataset, asset: str, model: str) -> Figures:
+    """`last_days` of an asset, through the session's cache."""
+    key = repr((dataset.digest, asset, model))
+    return Figures(_quick(key, dataset.losses[asset], asset, model), {asset: (model, "")}, key)
+
+
+@st.cache_data(scope="session", max_entries=4 * MAX_ASSETS, show_spinner="Forecasting the last days")
+def _quick(key: str, _losses: pd.Series[float], asset: str, model: str) -> Forecasts:
+    return last_days(_losses, asset, model)
+
+
+def last_days(losses: pd.Series[float], asset: str, model: str) -> Forecasts:
+    """Forecasts of the last two years by a model of `QUICK`: the rows that a run of the default plan gives for them.
+
+    Raises
+    ------
+    DataError
+        If there are too few losses for the shortest window.
+    """
+    from riskcore.forecasters import FORECASTERS
+    from riskcore.walkforward import forecast_unit
+    from riskcore.walkforward.inputs import resolve_targets
+
+    known, least = losses.dropna(), WINDOWS[-1]
+    require(
+        len(known) >= least,
+        f"an asset must have at least {least} losses for a forecast, got {len(known)}; "
+        "choose another asset, or upload a longer series on the page Data",
+        DataError,
+    )
+    plan = WalkForward(next(w for w in WINDOWS if len(known) >= w + _DAYS or w == least), defaults.REFIT_EVERY)
+    targets, start = resolve_targets(None), known.index[-min(2 * _DAYS, len(known))]
+    rows = forecast_unit(
+        known, FORECASTERS[model], targets, plan, asset=asset, model=model, ahead=True, from_date=start
+    )
+    return Forecasts(rows, targets)
+
+
+def welcome() -> None:
+    """What stands here before there are prices."""
+    st.markdown("**How much can be lost by tomorrow, and can the figure be trusted?**")
+    st.markdown(
+        "Prices go in. VaR, Expected Shortfall and expectile VaR come out, each forecast from earlier losses only, "
+        "with the scores and tests that judge it."
+    )
+    st.markdown("Look round with two decades of the S&P 500 and the NASDAQ, or upload a file of your own.")
+    left, right = st.columns(2)
+    if left.button("Use the sample", type="primary", width="stretch", key="rc.w.overview.sample"):
+        state.set_source(sources.sample())
+        st.rerun()
+    if right.button("Upload prices", width="stretch", key="rc.w.overview.upload"):
+        st.switch_page("pages/data.py")
+    for page, words in (
+        ("data", "**Data**: which prices, read how, and what is odd about them"),
+        ("modelling", "**Modelling**: fit one model to the last days and look at it closely"),
+        ("review", "**Backtest review**: forecast every day of the past, and judge the forecasts"),
+        ("runs", "**Runs**: what is running, what is done, what differs between two"),
+    ):
+        st.page_link(f"pages/{page}.py", label=words)
+
+
+def since(found: Latest) -> str:
+    """Since when the figures are valid.
+
+    >>> from riskcore.forecasts import Forecasts
+    >>> day = pd.Timestamp("2019-01-01")
+    >>> index = pd.MultiIndex.from_tuples([("A", "m", day)], names=["asset", "model", "date"])
+    >>> row = {"origin": pd.Timestamp("2018-12-31"), "loss": float("nan"), "status": "ok", "var_0.99": 0.02}
+    >>> since(latest(Forecasts(pd.DataFrame(row, index), [Target("var", 0.99)]), "A", "m"))
+    'Forecast for 2019-01-01, from losses to 2018-12-31.'
+    """
+    status = "" if found.status == "ok" else f" Status of the forecast: {found.status.replace('_', ' ')}."
+    return f"Forecast for {found.date:%Y-%m-%d}, from losses to {found.origin:%Y-%m-%d}.{status}"
+
+
+def risk_cards(found: Latest) -> None:
+    """VaR, ES, expectile VaR and volatility of the next day, each with the course of its last days."""
+    columns = st.columns(4)
+    var, es, expectile = (found.target(m) for m in ("var", "es", "expectile"))
+    _risk(columns[0], found, var, f"VaR {_level(var)}", "Loss that is exceeded with a chance of 1 minus its level.")
+    _risk(columns[1], found, es, f"ES {_level(es)}", "Mean of the losses beyond VaR at the same level.")
+    words = "Loss m at which expected losses beyond m stand to expected gains within it as (1 − τ) to τ."
+    implied = found.implied_var_level
+    beside = f"τ = {expectile.level:.10g}" if expectile else ""
+    if math.isfinite(implied):
+        beside += f": the day's VaR at {100 * implied:.2f} %"
+    _risk(columns[2], found, expectile, "Expectile VaR", words, beside)
+    daily = found.value("volatility")
+    _card(
+        columns[3], "Volatility a year", percent(annualised(daily), 1) if math.isfinite(daily) else "–",
+        [100 * annualised(x) for x in _course(found, "volatility")],
+        f"The day's {percent(daily)} × √{defaults.PERIODS}" if math.isfinite(daily) else "the model has none",
+        tip="The day's volatility in the scale of a year, as if days were uncorrelated: to read it by, no forecast.",
+    )  # fmt: skip
+
+
+def past_cards(dataset: Dataset, asset: str, found: Latest) -> None:
+    """Hits with their zone, the worst day, drawdown and the last run."""
+    columns = st.columns(4)
+    _hits(columns[0], found)
+    losses = dataset.losses[asset].dropna()
+    recent_day, day = worst(losses, _DAYS), worst(losses)
+    _card(
+        columns[1], f"Worst day in {min(_DAYS, len(losses))} days", percent(recent_day.value),
+        (100 * losses.iloc[-_DAYS:]).to_list(),
+        f"on {recent_day.date:%Y-%m-%d}; of all {len(losses):,}: {percent(day.value)} on {day.date:%Y-%m-%d}",
+        chart="bar", tip=f"Largest daily loss; losses are minus {_kind(dataset, asset)} returns.",
+    )  # fmt: skip
+    fall = drawdown(losses, _kind(dataset, asset))  # type: ignore[arg-type]  # checked there
+    deepest = worst(fall)
+    _card(
+        columns[2], "Drawdown now", percent(fall.iloc[-1], 1), (100 * fall.iloc[-_DAYS:]).to_list(),
+        f"below its highest value; at most {percent(deepest.value, 1)} on {deepest.date:%Y-%m-%d}",
+        chart="area", tip="Share of its highest value so far that the investment has lost.",
+    )  # fmt: skip
+    _last_run(columns[3], dataset)
+
+
+def _risk(
+    column: DeltaGenerator, found: Latest, target: Target | None, label: str, words: str, beside: str = ""
+) -> None:
+    """A card of one target, with its change since the day before."""
+    if target is None:
+        _card(column, label.removesuffix(" –"), "–", [], "the model gives none", tip=words)
+        return
+    change = found.change(target.label)
+    move = f"{100 * change:+.2f} points since the day before".replace("-", "−") if math.isfinite(change) else ""
+    note = "; ".join(part for part in (beside, move) if part)
+    course = [100 * x for x in _course(found, target.label)]
+    _card(column, label, percent(found.value(target.label)), course, note, tip=words)
+
+
+def _hits(column: DeltaGenerator, found: Latest) -> None:
+    count = found.hits
+    if count is None:
+        _card(column, "Hits", "–", [], "no VaR with known losses", tip="Days on which the loss exceeded VaR.")
+        return
+    colour = {"green": "green", "yellow": "orange", "red": "red"}[count.zone]
+    sign = {"green": "check_circle", "yellow": "warning", "red": "error"}[count.zone]
+    _card(
+        column, f"Hits in {count.n_obs} days", str(count.hits), count.course.to_list(),
+        f"{count.expected:.1f} expected of VaR {_level(count.target)}",
+        tip="Days on which the loss exceeded VaR. Zones are the supervisor's: green while the chance of so many hits "
+        "or fewer stays below 95 %, red from 99.99 %.", badge=f":{colour}-badge[:material/{sign}: {count.zone} zone]",
+    )  # fmt: skip
+
+
+def _card(
+    column: DeltaGenerator,
+    label: str,
+    value: str,
+    course: list[float],
+    note: str,
+    *,
+    tip: str,
+    chart: str = "line",
+    badge: str = "",
+) -> None:
+    """One framed figure with its course and a line below; none of its texts is a visitor's."""
+    with column.container(border=True, height="stretch"):
+        finite = [x if math.isfinite(x) else None for x in course]
+        drawn = finite if sum(x is not None for x in finite) > 1 else None
+        st.metric(label, value, chart_data=drawn, chart_type=chart, help=tip)  # type: ignore[arg-type]
+        if badge:  # not in the caption, which is faded
+            st.markdown(badge)
+        st.caption(note)
+
+
+def _last_run(column: DeltaGenerator, dataset: Dataset) -> None:
+    jobs = state.jobs().list(state.workspace().runs)
+    own = [job for job in jobs if job.request.digest == dataset.digest]
+    with column.container(border=True, height="stretch"):
+        st.caption("Last run of these data" if own or not jobs else "Last run, of other data")
+        job = next(iter(own or jobs), None)
+        if job is None:
+            st.text("none yet")
+            st.caption("A run forecasts every day of the past and judges the forecasts.")
+            if st.button("Start a backtest", key="rc.w.overview.start"):
+                st.switch_page("pages/review.py")
+            return
+        st.text(job.request.title)
+        models = len(job.request.settings.get("models") or defaults.MODELS)
+        share = f", {job.done / job.total:.0%} done" if job.active and job.total else ""
+        st.caption(f"{job.created[:16].replace('T', ' ')} · {STATES[job.state]}{share} · {models} models")
+        if job.readable and st.button("Open", key="rc.w.overview.open"):
+            state.set_run(job.id)
+            st.switch_page("pages/review.py")
+        if not job.readable:
+            st.page_link("pages/runs.py", label="See it on Runs")
+
+
+def band(figures: Figures, found: Latest) -> None:
+    """Losses and forecasts of the last days."""
+    count = "" if found.hits is None else f" {found.hits.hits} losses exceeded VaR, {found.hits.expected:.1f} expected."
+    days = len(found.rows) - found.ahead
+    widgets.kept_chart(
+        repr(("overview", figures.key, found.asset, found.model)),
+        lambda: forecast_band(recent(only(figures.forecasts, found.asset, found.model))),
+        key="rc.overview.band",
+        alt=f"Losses of the last {days} days with their VaR, ES and expectile VaR; hits are marked.{count}",
+    )
+
+
+def asset_table(dataset: Dataset, figures: Figures, model: str) -> None:
+    """A row for each asset under the same model."""
+    table = latest_table(_states(dataset, figures, model))
+    risks = {
+        "var": "VaR", "es": "ES", "expectile": "Expectile VaR", "volatility": "Volatility a day",
+    }  # fmt: skip
+    columns = {name: st.column_config.NumberColumn(label, format="%.2f %%") for name, label in risks.items()}
+    st.dataframe(
+        table.drop(columns="model").assign(**{name: 100 * table[name] for name in risks}),
+        hide_index=True,
+        column_config={
+            "asset": "Asset",
+            "date": st.column_config.DateColumn("Day", format="YYYY-MM-DD"),
+            **columns,
+            "hits": st.column_config.NumberColumn("Hits", format="%d"),
+            "expected_hits": st.column_config.NumberColumn("Expected", format="%.1f"),
+            "zone": "Zone",
+            "status": "Status",
+        },
+        alt=f"Next day's risk of {len(table)} assets under one model",
+    )
+    without = min(len(dataset.assets), MAX_ASSETS) - len(table)
+    notes = [f"Every asset under the model chosen above; levels as on the cards; hits in at most {_DAYS} days."]
+    if len(dataset.assets) > MAX_ASSETS:
+        notes.append(f"The first {MAX_ASSETS} of {len(dataset.assets)} assets.")
+    if without:
+        notes.append(f"{without} left out: too short, or without this model.")
+    st.caption(" ".join(notes))
+
+
+def _states(dataset: Dataset, figures: Figures, model: str) -> list[Latest]:
+    found = []
+    for asset in dataset.assets[:MAX_ASSETS]:
+        try:
+            shown = figures if figures.job is not None else quick(dataset, asset, model)
+            found.append(shown.state(asset, model))
+        except RiskcoreError:  # too short, or not in the run: the note below the table says how many
+            continue
+    return found
+
+
+def _course(found: Latest, column: str) -> list[float]:
+    return found.rows[column].to_list() if column in found.rows else []
+
+
+def _level(target: Target | None) -> str:
+    return "–" if target is None else f"{100 * target.level:.10g} %"
+
+
+def _kind(dataset: Dataset, asset: str) -> str:
+    """Kind of return behind an asset's losses: a portfolio's are simple whatever the others are."""
+    from riskcore.returns import PORTFOLIO
+
+    return "simple" if dataset.source.weights and asset == PORTFOLIO else dataset.source.kind

@@ -1,0 +1,247 @@
+"""The parts of Backtest review: figures, tests with their details, scores, exceptions, statuses, downloads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from riskcore import defaults, plots
+from riskcore.dashboard import widgets
+from riskcore.dashboard.review import View
+from riskcore.forecasts import STATUS_WORDS
+from riskcore.indicators import exception_table, severity
+from riskcore.plots.style import DARK, INK, NO_VALUE, P_COLOURS, PAPER, target_text
+from riskcore.report import matrix, view
+from riskcore.runs import reading
+from riskcore.runs.export import to_csv
+from riskcore.runs.store import slug
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pandas.io.formats.style import Styler
+    from streamlit.elements.lib.column_types import ColumnConfig
+
+CELLS = ((NO_VALUE, INK), (P_COLOURS[0], PAPER), *((colour, INK) for colour in P_COLOURS[1:]))
+"""Background and text of a cell without p-value, and below 0.01, 0.05, 0.10 and above."""
+CELLS_DARK = tuple((DARK[back], "#ffffff") for back, _ in CELLS)
+_WIDTHS = (st.column_config.TextColumn(width=165), st.column_config.TextColumn(width=245))
+"""Of the risk figure and the test."""
+_SHARES = {"loss": "loss", "var": "VaR", "excess": "excess", "es": "ES"}
+
+
+def quality(shown: View) -> None:
+    """What is wrong with the run as a whole: failed units, a degraded run, a report that could not be written."""
+    run, manifest = shown.opened.run, shown.opened.run.manifest
+    failed = manifest.get("failed_units") or []
+    share = float(manifest.get("share_not_ok") or 0.0)
+    if share > defaults.DEGRADED_SHARE:
+        st.warning(
+            f"This run is degraded: {view.percent(share, 1)} of its forecasts are implausible or worse, and "
+            f"{view.percent(defaults.DEGRADED_SHARE, 0)} is the limit. See “Status” below for which models and why.",
+            icon=":material/warning:",
+        )
+    if failed:
+        st.warning(
+            f"This run is degraded: {len(failed)} of its models could not be computed.", icon=":material/warning:"
+        )
+        st.dataframe(pd.DataFrame(failed), hide_index=True, alt="Assets and models that could not be computed, and why")
+    if run.report_error:
+        st.warning("The report could not be written; forecasts, scores and tests are whole.", icon=":material/warning:")
+
+
+def figures(shown: View) -> None:
+    """Losses with their forecasts and hits, and the hits of the last 250 days with their zones."""
+    rows, target, who = shown.rows, shown.target, f"{shown.model} on {shown.asset}"
+    name = target_text("var", target.level) if target else "VaR"
+    widgets.kept_chart(
+        f"band {shown.key}",
+        lambda: plots.forecast_band(rows, hit_target=target),
+        key="rc.review.band",
+        alt=f"Daily losses of {who} with VaR, ES and expectile VaR; losses above {name} are marked, and stand in a "
+        "strip below with the days whose forecast is not to be trusted.",
+    )
+    widgets.kept_chart(
+        f"rolling {shown.key}",
+        lambda: plots.rolling_hits(rows, target=target),
+        key="rc.review.rolling",
+        alt=f"Losses above {name} in the last {defaults.ROLLING_DAYS} days, day by day, over the supervisor's green, "
+        f"yellow and red zones; {who}.",
+    )
+
+
+@st.fragment
+def tests(shown: View) -> None:
+    """Tests by model; a chosen cell is explained."""
+    with widgets.errors_shown():
+        whole = widgets.kept(
+            f"tests {shown.opened.key} {shown.asset!r}",
+            lambda: matrix.matrix_of(shown.judged.backtests, shown.asset),
+        )
+        target = st.pills(
+            "Risk figure", whole.targets, key="rc.w.review.figure", persist_state="session", help="None chosen: all."
+        )
+        table = whole.of(target)
+        st.caption(f"{matrix.LEGEND} Choose a cell for the details.")
+        chosen = st.dataframe(  # type: ignore[call-overload]  # index columns go by place, as documented
+            coloured(table, dark=widgets.dark()),
+            key=f"rc.w.review.tests.{shown.key}.{target}",
+            on_select="rerun",
+            selection_mode="single-cell",
+            height="content",
+            column_config=dict(enumerate(_WIDTHS[-table.texts.index.nlevels :])),
+            alt=f"P-values of every test (rows) for every model (columns) on {shown.asset}.",
+        )
+        cells = chosen["selection"]["cells"]
+        record = table.records.get((cells[0][0], str(cells[0][1]))) if cells else None
+        if record is not None:
+            details(matrix.explain(record, n_tests=whole.n_tests(str(record["model"]))))
+        else:
+            st.info("Choose a cell of the table: it is explained here.", icon=":material/touch_app:")
+
+
+def coloured(table: matrix.Matrix, *, dark: bool) -> Styler:
+    """The table with the colour of each p-value; text and background have a contrast of 4.5 or more."""
+    pairs = CELLS_DARK if dark else CELLS
+    styles = table.shades.map(lambda shade: "background-color: {}; color: {}".format(*pairs[shade + 1]))
+    return table.texts.style.apply(lambda _: styles, axis=None)
+
+
+def details(cell: matrix.Cell) -> None:
+    """One test of one model in words."""
+    with st.container(border=True):
+        st.subheader(" · ".join(x for x in (cell.test, cell.target) if x), anchor=False)
+        st.text(f"Model: {cell.model}")
+        st.text(cell.verdict)
+        for warning in cell.warnings:
+            st.warning(warning, icon=":material/warning:")
+        _metrics(cell.facts)
+        st.text(f"Null hypothesis: {cell.null}")
+        st.text(cell.what)
+        if cell.reference:
+            st.caption("Reference")
+            st.text(cell.reference)
+
+
+def _metrics(facts: Iterable[tuple[str, str]]) -> None:
+    """Figures side by side, as many in a row as fit."""
+    with st.container(horizontal=True, gap="large"):
+        for name, value in facts:
+            st.metric(name, value, width="content")
+
+
+def scores(shown: View) -> None:
+    """Scores of all models on the asset."""
+    table = shown.judged.scores[shown.judged.scores["asset"] == shown.asset]
+    st.caption(
+        "Mean scores over the days; lower is better. A small difference may be chance, and means over different days "
+        "(said where it is so) do not compare."
+    )
+    widgets.kept_chart(
+        f"scores {shown.opened.key} {shown.asset!r}",
+        lambda: plots.score_bars(table, asset=shown.asset),
+        key="rc.review.scores",
+        alt=f"Mean scores of each model on {shown.asset} against the best; the same figures stand in the table below.",
+    )
+    rows = widgets.kept(f"score rows {shown.opened.key} {shown.asset!r}", lambda: view.score_rows(table, shown.asset))
+    st.dataframe(rows, hide_index=True, height="content", alt=f"Mean scores of each model on {shown.asset}")
+
+
+def pit(shown: View) -> None:
+    """Histogram of the PIT."""
+    st.caption(
+        "The PIT is where a loss fell in the law forecast for its day. Forecasts that are right give bars inside the "
+        "band; a high bar at the right says that large losses came more often than forecast."
+    )
+    widgets.kept_chart(
+        f"pit {shown.opened.key} {shown.asset!r} {shown.model!r}",
+        lambda: plots.pit_histogram(shown.rows),
+        key="rc.review.pit",
+        alt=f"Histogram of the probability integral transform of {shown.model} on {shown.asset} with a 95 % band.",
+    )
+
+
+@st.fragment
+def smoothed(shown: View) -> None:
+    """Exponential moving averages of the risk figures and of the hit rate."""
+    with widgets.errors_shown():
+        days = st.slider(
+            "Half-life in trading days", 5, 126, int(defaults.EMA_HALFLIFE), key="rc.w.review.halflife",
+            persist_state="session", help="A day's weight halves over so many days. About 21 days are a month.",
+        )  # fmt: skip
+        st.caption("These averages describe the past; where they rise or cross is no forecast of risk.")
+        widgets.kept_chart(
+            f"ema {shown.opened.key} {shown.asset!r} {shown.model!r} {days}",
+            lambda: plots.ema_indicators(shown.rows, halflife=float(days)),
+            key="rc.review.ema",
+            alt=f"Moving averages, half-life {days} days, of VaR, ES, expectile VaR, volatility and hit rate of "
+            f"{shown.model} on {shown.asset}.",
+        )
+
+
+def exceptions(shown: View) -> None:
+    """The hits one by one, and how severe they were."""
+    if shown.target is None:
+        st.info("The run has no VaR, so there are no exceptions.")
+        return
+    found = severity(shown.rows, shown.asset, shown.model, shown.target)
+    name, expected = target_text("var", shown.target.level), (1 - shown.target.level) * found.n_obs
+    facts = [
+        ("Exceptions", f"{found.n_hits:,}"),
+        ("Expected", f"{expected:,.1f}"),
+        ("Mean excess", view.percent(found.mean_excess)),
+        ("Largest excess", view.percent(found.largest_excess)),
+        ("Most in a row", f"{found.longest_run}"),
+        ("Mean loss", view.percent(found.mean_loss)),
+    ]
+    note = ""
+    if found.mean_es == found.mean_es:
+        facts.append(("Mean ES", view.percent(found.mean_es)))
+        note = " Mean loss and mean ES are over those of them with an ES; they are alike if VaR and ES are both right."
+    _metrics(facts)
+    st.caption(f"Days with a loss above {name}; the excess is loss minus VaR.{note}")
+    table = exception_table(shown.rows, shown.asset, shown.model, shown.target)
+    dates = st.column_config.DateColumn(format="YYYY-MM-DD")
+    st.dataframe(
+        table.dropna(axis="columns", how="all") if len(table) else table,
+        hide_index=True,
+        column_config={"date": dates, "origin": dates, **{name: _share(text) for name, text in _SHARES.items()}},
+        alt=f"Days on which the loss of {shown.asset} exceeded {name} of {shown.model}, newest first.",
+    )
+    file = f"{slug(shown.asset)}-{slug(shown.model)}-var-{shown.target.level:g}-exceptions-{shown.opened.job.id}.csv"
+    widgets.download("Exceptions (CSV)", lambda: to_csv(table), file, "text/csv", key="rc.review.download.exceptions")
+
+
+def _share(label: str) -> ColumnConfig:
+    return st.column_config.NumberColumn(label, format="percent")
+
+
+def statuses(shown: View) -> None:
+    """How many days of every model have which status, and what the statuses mean."""
+    known = widgets.kept(f"statuses {shown.opened.key}", lambda: view.overview(shown.forecasts))
+    counts = [{"asset": u["asset"], "model": u["model"], **dict(zip(known["statuses"], u["counts"], strict=True))}
+              for u in known["units"]]  # fmt: skip
+    st.text(f"{known['share_not_ok']} of {known['rows']:,} forecasts are implausible or worse.")
+    st.dataframe(pd.DataFrame(counts), hide_index=True, alt="Days by status of every asset and model")
+    words = [{"status": name.replace("_", " "), "meaning": text} for name, text in STATUS_WORDS.items()]
+    st.dataframe(pd.DataFrame(words), hide_index=True, alt="What the statuses mean")
+
+
+def downloads(shown: View) -> None:
+    """The run's own files, byte for byte as the command writes them, and its forecasts as one table."""
+    run, stem = shown.opened.run, f"{slug(shown.opened.job.request.title)}-{shown.opened.job.id}"
+    wanted: list[tuple[str, str, str, Callable[[], bytes]]] = [
+        ("Report (HTML)", "report.html", "text/html", lambda: reading.output(run, "report.html")),
+        ("Forecasts (CSV)", "forecasts.csv", "text/csv", lambda: reading.forecasts_csv(shown.forecasts)),
+        ("Forecasts (Parquet)", "forecasts.parquet", "application/vnd.apache.parquet",
+         lambda: reading.forecasts_parquet(shown.forecasts)),
+        ("Scores (CSV)", "scores.csv", "text/csv", lambda: reading.output(run, "scores.csv")),
+        ("Tests (CSV)", "backtests.csv", "text/csv", lambda: reading.output(run, "backtests.csv")),
+        ("Whole run (ZIP)", "run.zip", "application/zip", lambda: reading.zip_run(run, stem)),
+    ]  # fmt: skip
+    there = [x for x in wanted if x[1] != "report.html" or "report.html" in run.manifest["outputs"]]
+    with st.container(horizontal=True):
+        for label, name, mime, make in there:
+            widgets.download(label, make, f"{stem}-{name}", mime, key=f"rc.review.download.{name}")

@@ -1,0 +1,406 @@
+"""The Modelling page: what it shows is what the engine says, and what it hands on is what it fitted."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import riskcore as rc
+from riskcore import diagnostics
+from riskcore.dashboard import modelling, sources, state
+from riskcore.dashboard.modelling import Asked, run_file, suggested_name
+from riskcore.dashboard.sources import Source
+from riskcore.diagnostics import ModelFit
+from riskcore.runs import config
+
+Open = Callable[..., AppTest]
+TARGETS = ("var:0.99", "es:0.975", "expectile:0.99", "expectile:0.99855")
+HOSTILE = "<b>$x$</b> **bold** [a](http://x)"
+
+
+@pytest.fixture
+def stocks() -> Source:
+    return sources.sample("europe_1991_1998.csv")
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    found = [b for b in app.button if b.label == label]
+    assert len(found) == 1, [b.label for b in app.button]
+    return found[0].click().run()
+
+
+def by_key(app: AppTest, kind: str, name: str) -> Any:
+    return next(w for w in getattr(app, kind) if w.key == f"rc.w.modelling.{name}")
+
+
+def build(app: AppTest, **parts: str) -> AppTest:
+    """Choose parts of a model of one's own."""
+    by_key(app, "segmented_control", "kind").set_value(modelling.BUILD).run()
+    for part, chosen in parts.items():
+        by_key(app, "selectbox", part).set_value(chosen).run()
+    return app
+
+
+def metrics(app: AppTest) -> dict[str, str]:
+    return {m.label: m.value for m in app.metric}
+
+
+def frames(app: AppTest) -> list[pd.DataFrame]:
+    return [d.value for d in app.dataframe]
+
+
+def engine(source: Source, model: Any, *, window: int = 1000, asset: int = 0, targets: Any = TARGETS) -> ModelFit:
+    losses = sources.load(source).losses
+    return rc.fit_model(losses.iloc[:, asset], model, targets, window=window)
+
+
+def shown(app: AppTest) -> str:
+    return "\n".join(t.value for kind in ("text", "error", "info", "caption", "warning") for t in getattr(app, kind))
+
+
+def test_without_data_there_are_two_ways_on(open_page: Open) -> None:
+    app = open_page("modelling")
+    assert "No prices yet" in shown(app)
+    press(app, "Use the sample")
+    assert [b.label for b in app.button if b.label == "Fit"] == ["Fit"]
+
+
+def test_a_short_name_is_fitted_as_the_engine_does(open_page: Open, stocks: Source) -> None:
+    app = open_page("modelling", source=stocks)
+    assert "press Fit" in shown(app)
+    assert not app.metric
+    press(app, "Fit")
+    expected = engine(stocks, "garch-t")
+    figures = metrics(app)
+    names = {"VaR 99 %": "var_0.99", "VaR 97.5 %": "var_0.975", "ES 97.5 %": "es_0.975"}
+    names |= {"expectile VaR τ = 0.99": "expectile_0.99", "expectile VaR τ = 0.99855": "expectile_0.99855"}
+    for label, column in names.items():
+        assert figures[label] == f"{100 * expected.value(column):.2f} %"
+    assert figures["volatility"] == f"{100 * expected.volatility:.2f} %"
+    assert figures["AIC"] == f"{expected.aic:,.2f}"
+    assert figures["BIC"] == f"{expected.bic:,.2f}"
+    assert figures["Log-likelihood"] == f"{expected.log_likelihood:,.2f}"
+    assert figures["Persistence"] == f"{expected.dynamics.persistence:.4f}"
+    beside, parameters = frames(app)
+    columns = list(beside.columns)
+    assert columns[:3] == ["level", "value", "loss_gain_ratio"]
+    pd.testing.assert_frame_equal(
+        beside.reset_index(drop=True),
+        expected.next_day[expected.next_day["measure"] == "expectile"][columns].reset_index(drop=True),
+    )
+    pd.testing.assert_frame_equal(parameters, expected.parameters, check_dtype=False)
+    text = shown(app)
+    assert f"Status: {expected.status}, {expected.status_words}" in text
+    assert "fitted to 1,000 losses" in text
+
+
+def test_next_day_is_that_of_a_backtest_of_the_same_settings(open_page: Open, stocks: Source) -> None:
+    """The summary of ``riskcore backtest`` with a refit on the last day has the same figures."""
+    losses = sources.load(stocks).losses.iloc[:, [0]]
+    table = rc.forecast(losses.iloc[-1000:], ["gjr-t"], TARGETS, rc.WalkForward(1000, 1), ahead=True).next_day()
+    app = open_page("modelling", source=stocks)
+    by_key(app, "selectbox", "model").set_value("gjr-t").run()
+    press(app, "Fit")
+    assert metrics(app)["ES 97.5 %"] == f"{100 * table['es_0.975'].iloc[0]:.2f} %"
+
+
+@pytest.mark.parametrize("tab", ["Volatility", "Residuals", "PIT", "News impact", "Levels"])
+def test_tabs_draw_the_engines_tables(open_page: Open, stocks: Source, tab: str) -> None:
+    app = open_page("modelling", source=stocks)
+    press(app, "Fit")
+    assert not app.get("plotly_chart")  # bodies of closed tabs do not run
+    app.session_state["rc.w.modelling.tab"] = tab
+    app.run()
+    assert not app.exception
+    charts = [drawn(c) for c in app.get("plotly_chart")]
+    fit = engine(stocks, "garch-t")
+    if tab == "Volatility":
+        np.testing.assert_allclose(values(charts[0], "volatility"), fit.series["volatility"], rtol=1e-6)
+    elif tab == "Residuals":
+        table = diagnostics.residual_qq(fit)
+        assert sum(len(values(charts[0], n)) for n in ("inside", "outside")) == len(table)
+        assert "only about 0.2 to 0.4 % of the points lie outside" in shown(app)
+        acf = diagnostics.residual_acf(fit)
+        np.testing.assert_allclose(numbers(charts[1]["data"][1]["y"]), acf["acf"].iloc[20:], rtol=1e-5, atol=1e-7)
+    elif tab == "PIT":
+        counts = np.histogram(diagnostics.pit_values(fit), bins=20, range=(0, 1))[0]
+        np.testing.assert_array_equal(numbers(charts[0]["data"][0]["y"]), counts)
+        assert "right forecast" not in str(charts[0]["layout"]["title"])
+    elif tab == "News impact":
+        table = diagnostics.news_impact(fit)
+        np.testing.assert_allclose(numbers(charts[0]["data"][0]["y"]), table["volatility"], rtol=1e-6)
+    else:
+        table = diagnostics.level_curve(fit)
+        np.testing.assert_allclose(values(charts[0], "expectile VaR"), table["expectile"], rtol=1e-6)
+        rows = frames(app)[-1].set_index("level")
+        assert rows.loc[0.99, "var"] == pytest.approx(fit.value("var:0.99"), rel=1e-13)
+
+
+def drawn(chart: Any) -> dict[str, Any]:
+    import json
+
+    found: dict[str, Any] = json.loads(chart.proto.spec)
+    return found
+
+
+def numbers(array: Any) -> np.ndarray:
+    """Values of a trace, which plotly may send as base64."""
+    import base64
+
+    if isinstance(array, dict):
+        return np.frombuffer(base64.b64decode(array["bdata"]), dtype=array["dtype"]).astype(float)
+    return np.asarray(array, dtype=float)
+
+
+def values(figure: dict[str, Any], name: str) -> np.ndarray:
+    return numbers(next(t for t in figure["data"] if t.get("name") == name)["y"])
+
+
+def test_a_model_of_ones_own_goes_to_the_backtest(open_page: Open, stocks: Source) -> None:
+    app = build(open_page("modelling", source=stocks), mean="ar1", volatility="ewma", law="t")
+    by_key(app, "number_input", "volatility.ewma.decay").set_value(0.97)
+    by_key(app, "number_input", "law.t.nu").set_value(5.0)
+    by_key(app, "number_input", "window").set_value(500)
+    press(app, "Fit")
+    model = rc.LocationScale(mean=rc.AR1(), volatility=rc.EWMA(0.97), law=rc.StudentT(5.0))
+    expected = engine(stocks, model, window=500)
+    assert metrics(app)["VaR 99 %"] == f"{100 * expected.value('var:0.99'):.2f} %"
+    assert expected.likelihood == "law, not maximised"
+    assert "lies below its maximum: its AIC and BIC are too high" in shown(app)
+    assert "mu, const and sigma are losses (0.01 is 1 %), omega is a squared loss" in shown(app)
+    name = "ar1-ewma-decay0.97-t-nu5"
+    table = {"mean": "ar1", "volatility": {"kind": "ewma", "decay": 0.97}, "law": {"kind": "t", "nu": 5.0}}
+    written = tomllib.loads(app.code[0].value)
+    assert written == {"models": [name], "targets": list(TARGETS), "window": 500, "model": {name: table}}
+    (read,) = config.settings({}, written).models
+    assert read == config.define_model(name, table)
+    assert "rc.candidates" not in app.session_state
+    press(app, "Add to the backtest")
+    assert app.session_state["rc.candidates"] == {name: table}
+    assert "Added: Backtest review offers this model" in shown(app)
+    assert not [b for b in app.button if b.label == "Add to the backtest"]
+    by_key(app, "text_input", "name").set_value(name)
+    by_key(app, "number_input", "law.t.nu").set_value(6.0)
+    press(app, "Fit")  # the same name for another model: it is not yet the one that was added
+    press(app, "Add to the backtest")
+    assert app.session_state["rc.candidates"] == {name: {**table, "law": {"kind": "t", "nu": 6.0}}}
+
+
+def test_a_model_that_equals_a_short_name_takes_it(open_page: Open, stocks: Source) -> None:
+    app = build(open_page("modelling", source=stocks), volatility="gjr", law="normal")
+    press(app, "Fit")
+    assert by_key(app, "selectbox", "look.1.gjr-normal").value == "gjr-normal"
+    assert "offers this model by its short name" in shown(app)
+
+
+def test_models_side_by_side(open_page: Open, stocks: Source) -> None:
+    app = open_page("modelling", source=stocks)
+    chosen = ["historical", "ewma", "garch-normal", "care-linear", "fhs"]
+    for model in chosen:
+        by_key(app, "selectbox", "model").set_value(model)
+        press(app, "Fit")
+    kept = chosen[1:]  # four at most
+    fits = [engine(stocks, m) for m in kept]
+    expected = diagnostics.comparison(fits).drop(columns="window")
+    table = frames(app)[0]
+    assert list(table["model"]) == kept
+    pd.testing.assert_frame_equal(table[expected.columns], expected, check_dtype=False)
+    assert "4 models stand side by side; historical had to go." in shown(app)
+    assert "All judged on each of the last 1,000 losses. Lower AIC and BIC are better; a normal" in shown(app)
+    assert "not maximised" not in shown(app)  # none of these is fitted in two steps
+    app.selectbox(key="rc.w.modelling.look.4.fhs").set_value("ewma").run()
+    assert metrics(app)["VaR 99 %"] == f"{100 * fits[0].value('var:0.99'):.2f} %"
+    press(app, "Remove")
+    assert list(frames(app)[0]["model"]) == kept[1:]
+
+
+def test_a_direct_tail_model_offers_what_it_has(open_page: Open, stocks: Source) -> None:
+    app = open_page("modelling", source=stocks)
+    by_key(app, "segmented_control", "kind").set_value(modelling.DIRECT).run()
+    by_key(app, "number_input", "care.level").set_value(0.95)
+    press(app, "Fit")
+    assert "offers none of the targets" in shown(app)
+    by_key(app, "multiselect", "targets").set_value(["expectile:0.95", "var:0.99"])
+    press(app, "Fit")
+    expected = engine(stocks, rc.CARE(level=0.95), targets=["expectile:0.95", "var:0.99"])
+    figures = metrics(app)
+    assert figures["expectile VaR τ = 0.95"] == f"{100 * expected.value('expectile:0.95'):.2f} %"
+    assert figures["VaR 99 %"] == "–"
+    assert "AIC" not in figures
+    text = shown(app)
+    assert "No log-likelihood, AIC or BIC: care-level0.95 has no likelihood." in text
+    for tab in ("Residuals", "PIT", "News impact", "Levels"):
+        app.session_state["rc.w.modelling.tab"] = tab
+        app.run()
+        assert "Not for this model:" in shown(app)
+        assert not app.get("plotly_chart")
+
+
+def bad_window(app: AppTest) -> str:
+    by_key(app, "number_input", "window").set_value(9999)
+    return "window 9999 needs at least 9999 losses per asset: DAX has 1859"
+
+
+def bad_target(app: AppTest) -> str:
+    by_key(app, "multiselect", "targets").set_value(["var:1.5"])
+    return "level must lie in (0.5, 1), got 1.5"
+
+
+def no_target(app: AppTest) -> str:
+    by_key(app, "multiselect", "targets").set_value([])
+    return "targets must name at least one target, got none"
+
+
+def taken_name(app: AppTest) -> str:
+    build(app, volatility="ewma", law="t")
+    by_key(app, "text_input", "name").set_value("garch-t")
+    return "name must not be a model's short name, got 'garch-t'"
+
+
+def bad_parameter(app: AppTest) -> str:
+    build(app, volatility="ewma", law="t")
+    by_key(app, "number_input", "law.t.nu").set_value(1.5)
+    return "nu must lie in (2, 1e+06), got 1.5"
+
+
+@pytest.mark.parametrize("spoil", [bad_window, bad_target, no_target, taken_name, bad_parameter])
+def test_what_cannot_be_fitted_is_said_in_a_box(
+    open_page: Open, stocks: Source, spoil: Callable[[AppTest], str]
+) -> None:
+    app = open_page("modelling", source=stocks)
+    text = spoil(app)
+    press(app, "Fit")
+    assert not app.exception
+    assert app.error
+    assert text in shown(app)
+    assert not app.metric
+    assert state_of(app) == ()
+
+
+def state_of(app: AppTest) -> Any:
+    return app.session_state["rc.modelling"] if "rc.modelling" in app.session_state else ()  # noqa: SIM401
+
+
+def test_a_failed_estimation_shows_what_stands_in(open_page: Open, stocks: Source) -> None:
+    app = open_page("modelling", source=stocks)
+    by_key(app, "number_input", "window").set_value(25)
+    press(app, "Fit")
+    expected = engine(stocks, "garch-t", window=25)
+    text = shown(app)
+    assert expected.status == "fallback"
+    assert "losses must have at least 30 rows to estimate a volatility, got 25" in text
+    assert "Status: fallback, the estimation failed, a simpler model stands in" in text
+    assert metrics(app)["VaR 99 %"] == f"{100 * expected.value('var:0.99'):.2f} %"
+
+
+def test_constant_prices_fail_in_plain_words(open_page: Open, tmp_path: Path) -> None:
+    days = pd.bdate_range("2020-01-01", periods=60).strftime("%Y-%m-%d")
+    path = tmp_path / "steady.csv"
+    pd.DataFrame({"date": days, "A": 2.0 ** np.arange(60)}).to_csv(path, index=False)
+    app = open_page("modelling", source=Source(path, kind="simple"))  # each day's loss is exactly -1
+    press(app, "Fit")
+    assert not app.exception
+    assert "Status: failed, no forecast" in shown(app)
+    assert metrics(app)["VaR 99 %"] == "–"
+
+
+def test_names_of_files_and_users_are_text(open_page: Open, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    days = pd.bdate_range("2020-01-01", periods=400).strftime("%Y-%m-%d")
+    path = tmp_path / "x.csv"
+    prices = 100 * np.exp(np.cumsum(0.01 * rng.standard_normal((400, 2)), axis=0))
+    pd.DataFrame(prices, columns=[HOSTILE, "B"]).assign(date=days).to_csv(path, index=False)
+    app = build(open_page("modelling", source=Source(path)), volatility="ewma", law="t")
+    by_key(app, "text_input", "name").set_value(HOSTILE)
+    press(app, "Fit")
+    assert not app.exception
+    rendered = [x.value for kind in ("markdown", "caption", "subheader", "info", "error") for x in getattr(app, kind)]
+    rendered += [m.label for m in app.metric] + [b.label for b in app.button]
+    assert not [text for text in rendered if "<b>" in text or "**bold**" in text]
+    assert f"{HOSTILE} · {HOSTILE} · fitted to" in shown(app)
+    assert tomllib.loads(app.code[0].value)["models"] == [HOSTILE]
+
+
+def test_models_are_kept_across_pages_and_follow_the_asset(open_page: Open, stocks: Source) -> None:
+    app = open_page("modelling", source=stocks)
+    by_key(app, "selectbox", "model").set_value("ewma")
+    by_key(app, "number_input", "window").set_value(300)
+    press(app, "Fit")
+    app.switch_page("pages/data.py").run()
+    app.switch_page("pages/modelling.py").run()
+    assert by_key(app, "number_input", "window").value == 300
+    assert by_key(app, "selectbox", "model").value == "ewma"
+    assert metrics(app)["VaR 99 %"] == f"{100 * engine(stocks, 'ewma', window=300).value('var:0.99'):.2f} %"
+    other = sources.load(stocks).losses.columns[1]
+    next(s for s in app.selectbox if s.label == "Asset").set_value(other).run()
+    second = engine(stocks, "ewma", window=300, asset=1)
+    assert metrics(app)["VaR 99 %"] == f"{100 * second.value('var:0.99'):.2f} %"
+
+
+def test_fits_are_cached_by_digest_asset_and_settings(
+    open_page: Open, stocks: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def counted(losses: pd.Series, model: Any, *args: Any, **kwargs: Any) -> ModelFit:
+        calls.append((losses.name, model))
+        return rc.fit_model(losses, model, *args, **kwargs)
+
+    monkeypatch.setattr(modelling, "fit_model", counted)
+    app = open_page("modelling", source=stocks)
+    by_key(app, "selectbox", "model").set_value("ewma")
+    by_key(app, "number_input", "window").set_value(777)  # sessions of tests share a cache: a window of its own
+    press(app, "Fit")
+    app.run()
+    assert calls == [("DAX", "ewma")]
+    by_key(app, "number_input", "window").set_value(778)
+    press(app, "Fit")
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("kind", ["mean", "volatility", "law"])
+def test_every_entry_of_the_registries_can_be_built(open_page: Open, stocks: Source, kind: str) -> None:
+    registry = {"mean": rc.MEANS, "volatility": rc.VOLATILITIES, "law": rc.LAWS}[kind]
+    app = build(open_page("modelling", source=stocks))
+    for name in registry:
+        by_key(app, "selectbox", kind).set_value(name).run()
+        assert not app.exception
+        assert not app.error
+
+
+def test_run_files_hold_any_name() -> None:
+    for name in ("mine", 'a "b" \\ c', "ä.b", HOSTILE):
+        asked = Asked(name, {"volatility": "gjr", "law": {"kind": "t", "nu": 4.5}}, 500, ("var:0.99",))
+        assert tomllib.loads(run_file(asked)) == {
+            "models": [name], "targets": ["var:0.99"], "window": 500, "model": {name: asked.table},
+        }  # fmt: skip
+        assert asked.forecaster() == rc.LocationScale(volatility=rc.GJR(), law=rc.StudentT(4.5), name=name)
+
+
+def test_suggested_names() -> None:
+    assert suggested_name({"kind": "care", "level": 0.95}) == "care-level0.95"
+    assert suggested_name({"volatility": {"kind": "garch", "start": "sample-variance"}, "law": "t"}) == (
+        "garch-sample-variance-t"
+    )
+
+
+def test_what_is_kept_is_at_most_four(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[str, Any] = {}
+    monkeypatch.setattr(state, "get", kept.get)
+    monkeypatch.setattr(state, "put", kept.__setitem__)
+    gone = [
+        modelling.keep(Asked(name, None, window, ("var:0.99",)))
+        for name, window in zip("abcdea", range(6), strict=True)
+    ]
+    assert gone == [None, None, None, None, "a", "b"]
+    assert [m.name for m in modelling.models()] == ["c", "d", "e", "a"]
+    assert {m.window for m in modelling.models()} == {5}  # side by side on one window
+    modelling.forget("d")
+    assert [m.name for m in modelling.models()] == ["c", "e", "a"]
