@@ -120,7 +120,7 @@ def make(browser: Browser, url: str) -> None:
     page = visitor(browser, url, WIDE, "light")
     go(page, "review")
     press(page, "Start the backtest")
-    page.get_by_text("days forecast").first.wait_for()
+    page.get_by_text("▶ running").first.wait_for()
     take(page, IMAGES / "running.png", (WIDE[0], 480), 480)
     page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
     page.get_by_role("heading", name="Downloads").wait_for(timeout=600_000)

@@ -17,7 +17,6 @@ data = read.dataset
 if data is None:
     st.text(source.name)
     intake.refused(source, read)
-    st.subheader("What was understood so far")
     dataview.understood(read.survey, None)
     with st.expander("Read it in another way"):
         dataview.returns(source)

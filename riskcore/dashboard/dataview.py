@@ -152,9 +152,13 @@ def quality(data: Dataset) -> None:
 
 
 def understood(found: Survey, data: Dataset | None) -> None:
-    """Kind, layout, columns and formats that were found, and the first rows of the file as text."""
-    left, right = st.columns(2)
+    """Kind, layout, columns and formats that were found, and the first rows of the file as text, if there are any."""
     facts = pd.DataFrame(_facts(found), columns=["What", "Found"])
+    if facts.empty and found.preview.empty:  # no table at all, such as a file of another kind
+        return
+    if data is None:
+        st.subheader("What was understood so far")
+    left, right = st.columns(2)
     alt = "What was understood of the file: kind, layout, columns, date format, decimal sign"
     left.dataframe(facts, hide_index=True, alt=alt)
     if len(found.price_columns) > 0 and found.layout != "long":

@@ -13,6 +13,8 @@ from riskcore.dashboard.job_files import log_tail
 from riskcore.dashboard.jobs import Job
 from riskcore.dashboard.panels import STATES, progress_panel
 from riskcore.defaults import REFIT_EVERY, WINDOW
+from riskcore.plots.style import title
+from riskcore.report.settings import describe
 from riskcore.runs import Run, open_run, verify_run
 from riskcore.runs.contrast import equal_units, manifest_contrast, score_contrast
 from riskcore.runs.manifest import MANIFEST, differences
@@ -113,12 +115,18 @@ def choose(name: str, jobs: list[Job], *, key: str, at: int = 0) -> Job:
     kept = state.get(key, ids[min(at, len(ids) - 1)])
     index = ids.index(kept) if kept in ids else min(at, len(ids) - 1)
     labels = {job.id: label(job) for job in jobs}
-    widget = f"rc.w.runs.{key}"
-    if st.session_state.get(widget) not in ids:  # deleted since, or never chosen
-        st.session_state.pop(widget, None)
+    widget = f"rc.w.runs.{key}.{state.get('runs_drawn', 0)}"
+    if st.session_state.get(widget, ids[0]) not in ids:  # deleted since: the browser would keep showing it
+        _new_boxes()
+        widget = f"rc.w.runs.{key}.{state.get('runs_drawn', 0)}"
     chosen = st.selectbox(name, ids, index=index, format_func=lambda id_: labels.get(id_, id_), key=widget)
     state.put(key, chosen)
     return jobs[ids.index(chosen)]
+
+
+def _new_boxes() -> None:
+    """Boxes of runs begin anew, with what is kept of their choices."""
+    state.put("runs_drawn", state.get("runs_drawn", 0) + 1)
 
 
 def show_actions(job: Job) -> None:
@@ -143,9 +151,10 @@ def show_actions(job: Job) -> None:
         text = "The same settings on the same file, as a new run."
         if next(places).button("Run again", disabled=not job.whole, width="stretch", help=text):
             state.put("run_chosen", jobs.submit(runs, job.request).id)
-            st.session_state.pop("rc.w.runs.run_chosen", None)
+            _new_boxes()
             st.rerun()
-        with next(places).popover("Delete", width="stretch"):
+        # By the run's id and with a state of its own: what is open for one run is never there for the next.
+        with next(places).popover("Delete", width="stretch", key=f"rc.w.runs.ask.{job.id}", on_change="rerun"):
             st.write("Its forecasts, tables and report are removed for good.")
             if st.button("Yes, delete this run", key=f"rc.w.runs.delete.{job.id}"):
                 jobs.delete(runs, job.id)
@@ -213,7 +222,7 @@ def show_comparison(first: Job, second: Job) -> None:
     """What differs between two runs, and their mean scores beside each other."""
     one, other = open_run(first.run_path), open_run(second.run_path)
     _show_verdict_of_two(one, other)
-    contrast = manifest_contrast(one, other).rename(columns=_HEADS)
+    contrast = _in_words(manifest_contrast(one, other)).rename(columns=_HEADS)
     st.subheader("What differs")
     st.dataframe(
         contrast, hide_index=True, width="stretch", alt=f"Table of {len(contrast)} entries that differ in two runs."
@@ -228,7 +237,7 @@ def show_comparison(first: Job, second: Job) -> None:
         "Lower is better; a negative difference speaks for the second run."
         + (" Where the numbers of days differ, the means are of other days and say little." if unequal else "")
     )
-    names = {"measure": scores["measure"].replace(NAMES), "score": scores["score"].str.replace("_", " ")}
+    names = {"measure": scores["measure"].replace(NAMES), "score": scores["score"].map(title)}
     levels = scores["level"].map("{:g}".format, na_action="ignore").fillna("")
     st.dataframe(
         scores.assign(**names, level=levels).rename(columns=_HEADS),
@@ -240,10 +249,18 @@ def show_comparison(first: Job, second: Job) -> None:
     )
 
 
+def _in_words(contrast: pd.DataFrame) -> pd.DataFrame:
+    """Models in words, but for a pair of them that would read alike."""
+    words = contrast[["first", "second"]].map(describe)
+    told = (contrast["part"] == "models") & (words["first"] != words["second"])
+    told_of = {name: contrast[name].where(~told, words[name]) for name in ("first", "second")}
+    return contrast.assign(**told_of)
+
+
 def _show_verdict_of_two(one: Run, other: Run) -> None:
     equal, shared = equal_units(one, other)
     apart = differences(one.manifest, other.manifest)
     if not apart:
         st.write("Settings, data and code are the same.")
     if shared:
-        st.write(f"{equal} of {shared} forecast files that both have are equal to the byte.")
+        st.write(f"Exactly the same forecasts in {equal} of the {shared} pairs of asset and model that both runs have.")

@@ -20,6 +20,7 @@ from riskcore.dashboard.sources import SAMPLES, TEMPLATES, Reading, Source
 from riskcore.errors import ConfigError
 from riskcore.ingest import Finding, Survey
 from riskcore.ingest.findings import MAX_NAME
+from riskcore.returns import PORTFOLIO
 
 _TYPES = ["csv", "tsv", "txt", "xlsx", "parquet"]
 _SHOWN_FAULTS = 12
@@ -51,11 +52,21 @@ def settle(source: Source) -> Reading:
             state.put("notice", "The portfolio was left out: its weights do not fit the assets of this reading.")
             propose(plain)
     if result.dataset is not None and state.get("draft", None) is not None:
-        if source != state.source():
-            state.set_source(source)
+        _use(source)
         state.drop("draft")
         st.rerun()  # the sidebar stands before the page and still names the file before
     return result
+
+
+def _use(source: Source) -> None:
+    """Bring a source into use; a new portfolio becomes the asset that the pages look at."""
+    used = state.source()
+    if source == used:
+        return
+    state.set_source(source)
+    if source.weights is not None and (used is None or source.weights != used.weights):
+        state.put("asset", PORTFOLIO)
+        state.put("notice", "The portfolio is in use: the other pages now look at it; choose another asset there.")
 
 
 # choose
@@ -174,8 +185,9 @@ def _way_back(source: Source) -> None:
     used = state.source()
     used = None if used == source else used
     if used is not None:
-        st.info("Nothing is lost. The other pages still work on:", icon=":material/check_circle:")
-        st.text(used.name)
+        with st.container(border=True):
+            st.markdown(":material/check_circle: Nothing is lost. The other pages still work on:")
+            st.text(used.name)  # a file's name is never rendered
     with st.container(horizontal=True):
         if used is not None and st.button("Back to the data in use", key="rc.w.data.back"):
             state.drop("draft")

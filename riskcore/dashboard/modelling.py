@@ -63,11 +63,11 @@ def form(dataset: Dataset, asset: str) -> Asked | None:
         left, right = st.columns([1, 2])
         n_losses = int(dataset.losses[asset].notna().sum())
         window = left.number_input(
-            "Window in days", value=min(defaults.WINDOW, n_losses), step=50, key=f"{KEY}.window",
+            "Window", value=min(defaults.WINDOW, n_losses), step=50, key=f"{KEY}.window",
             persist_state="session", help=f"The model is fitted to the last so many losses; there are {n_losses:,}.",
         )  # fmt: skip
         targets = right.multiselect(
-            "Targets", LEVELS, default=list(defaults.TARGETS), format_func=_target_label, accept_new_options=True,
+            "Risk figures", LEVELS, default=list(defaults.TARGETS), format_func=_target_label, accept_new_options=True,
             key=f"{KEY}.targets", persist_state="session",
             help="A measure and its level; type another one as var:0.999. An ES brings the VaR at its level.",
         )  # fmt: skip

@@ -72,8 +72,11 @@ def headline(fit: ModelFit) -> None:
     if fit.failure:
         st.warning("The model's own estimation failed:", icon=":material/warning:")
         st.text(fit.failure)
-    words = f"Status: {fit.status.replace('_', ' ')}, {fit.status_words}"
-    st.caption(f"{words}. Optimisations tried: {fit.attempts}.")
+    words = f"Estimation: {fit.status.replace('_', ' ')}, {fit.status_words}"
+    st.caption(
+        f"{words}. Optimisations tried: {fit.attempts}. Estimated now, on the last window: a backtest re-estimates "
+        "only every so many days, so its figures for the same day can differ."
+    )
     expectiles = table[table["measure"] == "expectile"]
     if len(expectiles):
         _beside(expectiles)
@@ -161,7 +164,7 @@ def parameters(fit: ModelFit, kept: str) -> None:
         key="parameters", alt="Parameters with their estimates, robust standard errors, t and p",
     )  # fmt: skip
     st.caption(
-        f"{_units(fit)} Empty where there is no error, or zero lies outside the parameter's range. "
+        f"{_units(fit)} {NONE} where there is no error, or zero lies outside the parameter's range. "
         "A parameter on its limit (status boundary) has no reliable error."
     )
 
@@ -188,15 +191,16 @@ def _listed(labels: Sequence[str]) -> str:
 def volatility(fit: ModelFit, kept: str) -> None:
     """Losses and the volatility of the window."""
     _chart(
-        "volatility", kept, lambda: plots.conditional_volatility(fit.series, title=_title(fit)),
+        "volatility", kept, lambda: plots.conditional_volatility(fit.series, title=_title("Volatility", fit)),
         "Losses of the window and their conditional volatility",
     )  # fmt: skip
 
 
 def residuals(fit: ModelFit, kept: str) -> None:
     """QQ plot and autocorrelations."""
+    title = _title("Residuals against their law", fit)
     _part(
-        fit, "residual_qq", kept, lambda: plots.residual_qq(diagnostics.residual_qq(fit), title=_title(fit)),
+        fit, "residual_qq", kept, lambda: plots.residual_qq(diagnostics.residual_qq(fit), title=title),
         "Ordered residuals against the quantiles of the fitted law with a 95 % band",
     )  # fmt: skip
     if diagnostics.why_not(fit, "residual_acf"):
@@ -209,8 +213,9 @@ def residuals(fit: ModelFit, kept: str) -> None:
         "draw the residuals towards their law: of a right model on 1,000 losses only about 0.2 to 0.4 % of the points "
         "lie outside, neighbours together. More than 2 % outside are a sign of a wrong law."
     )
+    heading = _title("Autocorrelations", fit)
     _chart(
-        "residual_acf", kept, lambda: plots.residual_acf(diagnostics.residual_acf(fit), title=_title(fit)),
+        "residual_acf", kept, lambda: plots.residual_acf(diagnostics.residual_acf(fit), title=heading),
         "Autocorrelations of residuals and of squared residuals",
     )  # fmt: skip
     st.caption(
@@ -222,7 +227,7 @@ def residuals(fit: ModelFit, kept: str) -> None:
 def pit(fit: ModelFit, kept: str) -> None:
     """PIT histogram of the window."""
     _part(
-        fit, "pit", kept, lambda: plots.fitted_pit(diagnostics.pit_values(fit), title=_title(fit)),
+        fit, "pit", kept, lambda: plots.fitted_pit(diagnostics.pit_values(fit), title=_title("PIT in-sample", fit)),
         "Histogram of the probability integral transform with its 95 % band",
     )  # fmt: skip
     if diagnostics.why_not(fit, "pit"):
@@ -235,18 +240,33 @@ def pit(fit: ModelFit, kept: str) -> None:
 
 def news_impact(fit: ModelFit, kept: str) -> None:
     """Tomorrow's volatility over today's shock."""
+    title = _title("News impact", fit)
     _part(
-        fit, "news_impact", kept, lambda: plots.news_impact(diagnostics.news_impact(fit), title=_title(fit)),
+        fit, "news_impact", kept, lambda: plots.news_impact(diagnostics.news_impact(fit), title=title),
         "Volatility of tomorrow as a function of today's shock",
     )  # fmt: skip
     if not diagnostics.why_not(fit, "news_impact"):
-        st.caption("The steeper side is the one that frightens: right of zero are losses, left are gains.")
+        st.caption(f"{steeper(diagnostics.news_impact(fit))} Right of zero are losses, left are gains.")
+
+
+def steeper(table: pd.DataFrame) -> str:
+    """Which side of a news impact curve rises more; the curve's shocks lie evenly round zero.
+
+    >>> steeper(pd.DataFrame({"volatility": [0.02, 0.01, 0.03]}))
+    'A loss raises volatility more than a gain of its size.'
+    """
+    gain, loss = float(table["volatility"].iloc[0]), float(table["volatility"].iloc[-1])
+    if math.isclose(gain, loss, rel_tol=1e-6):
+        return "Losses and gains of one size raise volatility alike."
+    more, less = ("loss", "gain") if loss > gain else ("gain", "loss")
+    return f"A {more} raises volatility more than a {less} of its size."
 
 
 def levels(fit: ModelFit, kept: str) -> None:
     """VaR, ES and expectile VaR over the level, as a figure and a table."""
+    title = _title("Risk by level", fit)
     _part(
-        fit, "level_curve", kept, lambda: plots.level_curve(diagnostics.level_curve(fit), title=_title(fit)),
+        fit, "level_curve", kept, lambda: plots.level_curve(diagnostics.level_curve(fit), title=title),
         "VaR, ES and expectile VaR of the next day over the level",
     )  # fmt: skip
     if diagnostics.why_not(fit, "level_curve"):
@@ -281,8 +301,8 @@ def _chart(part: str, kept: str, draw: Callable[[], go.Figure], alt: str) -> Non
     widgets.kept_chart(repr((part, kept)), draw, key=f"rc.modelling.{part}", alt=alt)
 
 
-def _title(fit: ModelFit) -> str:
-    return f"{fit.asset} · {fit.model}"
+def _title(chart: str, fit: ModelFit) -> str:
+    return f"{chart} · {fit.model}"  # the asset stands above
 
 
 def _table(table: pd.DataFrame, columns: dict[str, tuple[str, Format]], *, key: str, alt: str) -> None:

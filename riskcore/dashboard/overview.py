@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -46,6 +46,8 @@ class Figures:
     """Changes when anything of them does."""
     job: Job | None = None
     """The run they come from; None where they were computed for the page."""
+    verdicts: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    """Asset and model to how many of how many tests of the run reject."""
 
     def models(self, asset: str) -> list[str]:
         """Models of an asset, in order."""
@@ -78,7 +80,7 @@ def chosen(dataset: Dataset, asset: str) -> tuple[Figures, str]:
     model = left.selectbox("Model", models, models.index(best), key=key, persist_state="session")
     note = f" ({why})" if why and model == best else ""
     with right:
-        st.text(f"{_origin(figures)}{note}")
+        st.text(f"{_origin(figures)}{note}{_verdict(figures, asset, model)}")
     return (quick(dataset, asset, model) if figures is None else figures), model
 
 
@@ -97,19 +99,40 @@ def _origin(figures: Figures | None) -> str:
     return f"From the run “{figures.job.request.title}”"
 
 
+def _verdict(figures: Figures | None, asset: str, model: str) -> str:
+    """What the run's tests say of the model, and how old its parameters can be."""
+    if figures is None or figures.job is None:
+        return ""
+    every = int(figures.job.request.settings.get("refit_every") or defaults.REFIT_EVERY)
+    age = "every day" if every == 1 else f"every {every} days"
+    rejected, tests = figures.verdicts.get((asset, model), (0, 0))
+    said = f"; rejected by {rejected} of {tests} tests at {100 * defaults.SIZE:g} %" if tests else ""
+    return f"{said}. Estimated {age}; a fit on Modelling is of today."
+
+
 def of_run(job: Job) -> Figures:
     """The last days of a run's forecasts."""
     run = open_run(job.run_path)
     key = f"{job.id} {manifest_digest(run)}"
-    forecasts, best = _of_run(key, run)
-    return Figures(forecasts, best, key, job)
+    forecasts, best, verdicts = _of_run(key, run)
+    return Figures(forecasts, best, key, job, verdicts)
 
 
 @st.cache_data(scope="session", max_entries=4, show_spinner="Reading the newest run")
-def _of_run(key: str, _run: Run) -> tuple[Forecasts, dict[str, tuple[str, str]]]:
+def _of_run(
+    key: str, _run: Run
+) -> tuple[Forecasts, dict[str, tuple[str, str]], dict[tuple[str, str], tuple[int, int]]]:
     forecasts = _run.forecasts()
-    scores = read_tables(_run).scores
-    return recent(forecasts, 2 * _DAYS), {asset: ranked(forecasts, scores, asset) for asset in forecasts.assets}
+    judged = read_tables(_run)
+    best = {asset: ranked(forecasts, judged.scores, asset) for asset in forecasts.assets}
+    return recent(forecasts, 2 * _DAYS), best, _verdicts(judged.backtests)
+
+
+def _verdicts(backtests: pd.DataFrame) -> dict[tuple[str, str], tuple[int, int]]:
+    """How many tests reject, of those that could be computed, by asset and model."""
+    known = backtests[backtests["p_value"].notna()]
+    units = known["p_value"].lt(defaults.SIZE).groupby([known["asset"], known["model"]])
+    return {(str(a), str(m)): (int(unit.sum()), len(unit)) for (a, m), unit in units}
 
 
 def quick(dataset: Dataset, asset: str, model: str) -> Figures:
@@ -181,10 +204,11 @@ def since(found: Latest) -> str:
     >>> index = pd.MultiIndex.from_tuples([("A", "m", day)], names=["asset", "model", "date"])
     >>> row = {"origin": pd.Timestamp("2018-12-31"), "loss": float("nan"), "status": "ok", "var_0.99": 0.02}
     >>> since(latest(Forecasts(pd.DataFrame(row, index), [Target("var", 0.99)]), "A", "m"))
-    'Forecast for 2019-01-01, from losses to 2018-12-31.'
+    'Forecast for 2019-01-01 (next weekday; holidays are not known), from losses to 2018-12-31.'
     """
+    day = " (next weekday; holidays are not known)" if found.ahead else ""
     status = "" if found.status == "ok" else f" Status of the forecast: {found.status.replace('_', ' ')}."
-    return f"Forecast for {found.date:%Y-%m-%d}, from losses to {found.origin:%Y-%m-%d}.{status}"
+    return f"Forecast for {found.date:%Y-%m-%d}{day}, from losses to {found.origin:%Y-%m-%d}.{status}"
 
 
 def risk_cards(found: Latest) -> None:

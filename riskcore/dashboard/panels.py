@@ -13,7 +13,7 @@ from riskcore.runs.progress import duration
 _EVERY_SECONDS = 0.5
 STATES: dict[str, str] = {
     "queued": "… waits",
-    "running": "▶ works",
+    "running": "▶ running",
     "stopped": "■ stopped",
     "failed": "✕ failed",
     "complete": "✓ complete",
@@ -78,13 +78,13 @@ def progress_text(job: Job) -> str:
     >>> from riskcore.dashboard.jobs import Request
     >>> job = Job("1", Path("1"), Request("t", Path("p.csv"), {}, ""), "running", "", 50, 200, left=75.0)
     >>> progress_text(job)
-    '50 of 200 days forecast, 1 min 15 s left'
+    '50 of 200 forecasts, 1 min 15 s left'
     """
     if job.state == "queued":
-        return f"{job.done:,} of {job.total:,} days forecast" if job.done else "Not begun"
+        return f"{job.done:,} of {job.total:,} forecasts" if job.done else "Not begun"
     if not job.total or (not job.done and job.left is None):
         return "Starting"
     if job.done >= job.total:
-        return f"All {job.total:,} days forecast; tests, tables and the report follow"
+        return f"All {job.total:,} forecasts made; tests, tables and the report follow"
     left = "" if job.left is None else f", {duration(job.left)} left"
-    return f"{job.done:,} of {job.total:,} days forecast{left}"
+    return f"{job.done:,} of {job.total:,} forecasts{left}"

@@ -74,7 +74,8 @@ def _picked(key: str) -> None:
 
 
 def _label(job: Job) -> str:
-    return f"{job.request.title} · {job.created[:16].replace('T', ' ')} · {panels.STATES[job.state]}"
+    """Without the job's state, which changes while the box is on the screen; the panel below it says it."""
+    return f"{job.request.title} · {job.created[:16].replace('T', ' ')}"
 
 
 def open_or_stop(job: Job, dataset: Dataset | None) -> Opened:

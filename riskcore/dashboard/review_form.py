@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from riskcore import defaults
@@ -59,24 +59,28 @@ def _form(dataset: Dataset) -> None:
 def _choices(dataset: Dataset) -> tuple[str, dict[str, Any]]:
     """Title and settings by the keys of a run file; None is "not set"."""
     mine: Mapping[str, Mapping[str, Any]] = state.get("candidates", {})
+    before = _before(dataset)
+    mine = {**before.get("model", {}), **mine}
     names = [name for name, _ in model_rows()]
+    offered = [*names, *(name for name in mine if name not in names)]
+    usual = [name for name in before.get("models", defaults.MODELS) if name in offered]
     models = st.multiselect(
-        "Models", [*names, *(name for name in mine if name not in names)], [*defaults.MODELS, *mine],
+        "Models", offered, list(dict.fromkeys([*usual, *mine])),
         key=f"rc.w.review.models.{len(mine)}", persist_state="session", placeholder="Choose models",
     )  # fmt: skip
     with st.popover("What the models are", icon=":material/help:"):
-        st.dataframe(
-            pd.DataFrame(model_rows(), columns=["name", "what it is"]), hide_index=True, alt="Models and what they are"
-        )
+        for name, what in model_rows():
+            st.text(f"{name}: {what}")
         st.caption("Models of your own come from the Modelling page.")
+    wanted = list(before.get("targets", defaults.TARGETS))
     targets = st.multiselect(
-        "Risk figures", list(OFFERED), list(defaults.TARGETS), format_func=_target, accept_new_options=True,
+        "Risk figures", list(dict.fromkeys([*OFFERED, *wanted])), wanted, format_func=_target, accept_new_options=True,
         key="rc.w.review.targets", persist_state="session", placeholder="Choose, or type one such as var:0.995",
         help="VaR, ES and expectile VaR at their levels. Another level is typed in, such as es:0.985. An ES brings the "
         "VaR of its level with it.",
     )  # fmt: skip
-    window, expanding, refit_every = _plan(dataset)
-    first, last = _span(dataset)
+    window, expanding, refit_every = _plan(dataset, before)
+    first, last = _span(dataset, before)
     title = st.text_input(
         "Title", key="rc.w.review.title", max_chars=80, persist_state="session", placeholder="to find the run again"
     )
@@ -87,10 +91,22 @@ def _choices(dataset: Dataset) -> tuple[str, dict[str, Any]]:
     }  # fmt: skip
 
 
-def _plan(dataset: Dataset) -> tuple[int, bool, int]:
+def _before(dataset: Dataset) -> Mapping[str, Any]:
+    """Settings of the newest run of these data when the session first met them: a new tab begins with those."""
+    name = f"before {dataset.digest}"
+    known: Mapping[str, Any] | None = state.get(name, None)
+    if known is None:
+        jobs = state.jobs().list(state.workspace().runs)
+        known = next((job.request.settings for job in jobs if job.whole and job.request.digest == dataset.digest), {})
+        state.put(name, dict(known))
+    return known
+
+
+def _plan(dataset: Dataset, before: Mapping[str, Any]) -> tuple[int, bool, int]:
     """Window, whether it expands, and days between two estimations."""
     shortest = int(dataset.losses.notna().sum().min())
     usual = defaults.WINDOW if shortest > defaults.WINDOW + defaults.ROLLING_DAYS else max(50, min(500, shortest // 2))
+    usual = max(50, int(before.get("window", usual)))
     here = dataset.digest[:8]  # a shorter file brings its own default and bounds
     left, middle, right = st.columns(3)
     window = left.number_input(
@@ -98,30 +114,38 @@ def _plan(dataset: Dataset) -> tuple[int, bool, int]:
         persist_state="session", help="Losses in an estimation. 250 to 1,000 are usual; 1,000 for levels of 99 %.",
     )  # fmt: skip
     kind = middle.selectbox(
-        "Which losses", ["the last ones", "all so far"], key="rc.w.review.expanding", persist_state="session",
+        "Which losses", ["the last ones", "all so far"], int(bool(before.get("expanding"))),
+        key="rc.w.review.expanding", persist_state="session",
         help="A moving window, or one that expands from the first day; the window is then its shortest length.",
     )  # fmt: skip
     refit_every = right.number_input(
-        "Estimate every … days", 1, 10_000, defaults.REFIT_EVERY, key="rc.w.review.refit", persist_state="session",
+        "Estimate every … days", 1, 10_000, int(before.get("refit_every", defaults.REFIT_EVERY)),
+        key="rc.w.review.refit", persist_state="session",
         help="Between two estimations the parameters stay, and the forecasts still move every day. 20 to 25 are usual.",
     )  # fmt: skip
     return int(window), kind == "all so far", int(refit_every)
 
 
-def _span(dataset: Dataset) -> tuple[Any, Any]:
+def _span(dataset: Dataset, before: Mapping[str, Any]) -> tuple[Any, Any]:
     """First and last day to forecast; None where not set."""
     first, last = dataset.losses.index[0].date(), dataset.losses.index[-1].date()
     here = dataset.digest[:8]
     left, right = st.columns(2)
     start = left.date_input(
-        "First day to forecast", None, first, last, key=f"rc.w.review.from.{here}", format="YYYY-MM-DD",
-        persist_state="session", help="Earlier losses are still used. Empty: as soon as the window is full.",
+        "First day to forecast", _day(before.get("from")), first, last, key=f"rc.w.review.from.{here}",
+        format="YYYY-MM-DD", persist_state="session",
+        help="Earlier losses are still used. Empty: as soon as the window is full.",
     )  # fmt: skip
     end = right.date_input(
-        "Last day to forecast", None, first, last, key=f"rc.w.review.to.{here}", format="YYYY-MM-DD",
+        "Last day to forecast", _day(before.get("to")), first, last, key=f"rc.w.review.to.{here}", format="YYYY-MM-DD",
         persist_state="session", help="Empty: the day after the last one, which is the forecast for tomorrow.",
     )  # fmt: skip
     return start, end
+
+
+def _day(text: Any) -> date | None:
+    """A day as a run file has it."""
+    return date.fromisoformat(str(text)[:10]) if text else None
 
 
 def _target(text: str) -> str:

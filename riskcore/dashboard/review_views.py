@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 CELLS = ((NO_VALUE, INK), (P_COLOURS[0], PAPER), *((colour, INK) for colour in P_COLOURS[1:]))
 """Background and text of a cell without p-value, and below 0.01, 0.05, 0.10 and above."""
 CELLS_DARK = tuple((DARK[back], "#ffffff") for back, _ in CELLS)
-_WIDTHS = (st.column_config.TextColumn(width=165), st.column_config.TextColumn(width=245))
-"""Of the risk figure and the test."""
+_LABEL_WIDTH = 205
+"""Of the label of a test: beside it a phone still shows a result."""
+_CELL_WIDTH = 145
+_IN_A_ROW = 4
+_METRIC_WIDTH = 160
 _SHARES = {"loss": "loss", "var": "VaR", "excess": "excess", "es": "ES"}
 
 
@@ -84,14 +87,20 @@ def tests(shown: View) -> None:
             "Risk figure", whole.targets, key="rc.w.review.figure", persist_state="session", help="None chosen: all."
         )
         table = whole.of(target)
-        st.caption(f"{matrix.LEGEND} Choose a cell for the details.")
+        st.caption(
+            f"{matrix.LEGEND} Signs and colours go by the p-value of the test alone. The details of a cell also give "
+            "the adjusted one: Holm's, over all tests of one asset and model. Choose a cell for them."
+        )
         chosen = st.dataframe(  # type: ignore[call-overload]  # index columns go by place, as documented
             coloured(table, dark=widgets.dark()),
             key=f"rc.w.review.tests.{shown.key}.{target}",
             on_select="rerun",
             selection_mode="single-cell",
             height="content",
-            column_config=dict(enumerate(_WIDTHS[-table.texts.index.nlevels :])),
+            column_config={
+                0: st.column_config.TextColumn("test", width=_LABEL_WIDTH, pinned=True),
+                **{i: st.column_config.Column(width=_CELL_WIDTH) for i in range(1, table.texts.shape[1] + 1)},
+            },
             alt=f"P-values of every test (rows) for every model (columns) on {shown.asset}.",
         )
         cells = chosen["selection"]["cells"]
@@ -106,7 +115,12 @@ def coloured(table: matrix.Matrix, *, dark: bool) -> Styler:
     """The table with the colour of each p-value; text and background have a contrast of 4.5 or more."""
     pairs = CELLS_DARK if dark else CELLS
     styles = table.shades.map(lambda shade: "background-color: {}; color: {}".format(*pairs[shade + 1]))
-    return table.texts.style.apply(lambda _: styles, axis=None)
+    texts, labels = table.texts, table.texts.index
+    if labels.nlevels > 1:  # one column of labels leaves room for the results
+        short = [f"{name} · {test.split(' (')[0]}" for name, test in labels]
+        full = [f"{name} · {test}" for name, test in labels]
+        texts, styles = (t.set_axis(short if len({*short}) == len(full) else full) for t in (texts, styles))
+    return texts.style.apply(lambda _: styles, axis=None)
 
 
 def details(cell: matrix.Cell) -> None:
@@ -126,10 +140,14 @@ def details(cell: matrix.Cell) -> None:
 
 
 def _metrics(facts: Iterable[tuple[str, str]]) -> None:
-    """Figures side by side, as many in a row as fit."""
-    with st.container(horizontal=True, gap="large"):
-        for name, value in facts:
-            st.metric(name, value, width="content")
+    """Figures side by side, in rows of about the same number."""
+    known = list(facts)
+    rows = -(-len(known) // _IN_A_ROW)
+    size = -(-len(known) // rows)
+    for start in range(0, len(known), size):
+        with st.container(horizontal=True, gap="small"):
+            for name, value in known[start : start + size]:
+                st.metric(name, value, width=_METRIC_WIDTH)
 
 
 def scores(shown: View) -> None:
@@ -204,8 +222,9 @@ def exceptions(shown: View) -> None:
     st.caption(f"Days with a loss above {name}; the excess is loss minus VaR.{note}")
     table = exception_table(shown.rows, shown.asset, shown.model, shown.target)
     dates = st.column_config.DateColumn(format="YYYY-MM-DD")
+    drawn = table.dropna(axis="columns", how="all") if len(table) else table
     st.dataframe(
-        table.dropna(axis="columns", how="all") if len(table) else table,
+        drawn.assign(**{name: 100 * drawn[name] for name in _SHARES if name in drawn}),
         hide_index=True,
         column_config={"date": dates, "origin": dates, **{name: _share(text) for name, text in _SHARES.items()}},
         alt=f"Days on which the loss of {shown.asset} exceeded {name} of {shown.model}, newest first.",
@@ -215,7 +234,7 @@ def exceptions(shown: View) -> None:
 
 
 def _share(label: str) -> ColumnConfig:
-    return st.column_config.NumberColumn(label, format="percent")
+    return st.column_config.NumberColumn(label, format="%.2f %%")
 
 
 def statuses(shown: View) -> None:
@@ -238,7 +257,7 @@ def downloads(shown: View) -> None:
         ("Forecasts (Parquet)", "forecasts.parquet", "application/vnd.apache.parquet",
          lambda: reading.forecasts_parquet(shown.forecasts)),
         ("Scores (CSV)", "scores.csv", "text/csv", lambda: reading.output(run, "scores.csv")),
-        ("Tests (CSV)", "backtests.csv", "text/csv", lambda: reading.output(run, "backtests.csv")),
+        ("Backtests (CSV)", "backtests.csv", "text/csv", lambda: reading.output(run, "backtests.csv")),
         ("Whole run (ZIP)", "run.zip", "application/zip", lambda: reading.zip_run(run, stem)),
     ]  # fmt: skip
     there = [x for x in wanted if x[1] != "report.html" or "report.html" in run.manifest["outputs"]]

@@ -7,6 +7,7 @@ begins with :func:`page_guard`, which then runs the shell, and the page inside i
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from contextvars import ContextVar
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import streamlit as st
 
 from riskcore.dashboard import state, widgets
+from riskcore.dashboard.sources import Source
 from riskcore.dashboard.workspace import app_root
 from riskcore.errors import RiskcoreError
 
@@ -75,4 +77,20 @@ def _sidebar() -> None:
     if chosen is not None:
         st.caption("Working on")
         st.text(chosen.name)
-    st.caption("Losses are minus returns: a positive figure hurts. A VaR of 2 % is a loss of 2 % of the value.")
+    st.caption(convention(chosen))
+
+
+def convention(source: Source | None) -> str:
+    """What a loss is under a source's kind of returns.
+
+    >>> from pathlib import Path
+    >>> convention(Source(Path("a.csv"), kind="simple"))
+    'Losses are minus simple returns: a positive figure hurts. A loss of 13 % takes 13 % of the value.'
+    """
+    if source is None:
+        return "Losses are minus returns: a positive figure hurts."
+    share = 13.0 if source.kind == "simple" else -100.0 * math.expm1(-0.13)
+    text = f"Losses are minus {source.kind} returns: a positive figure hurts."
+    text += f" A loss of 13 % takes {share:.3g} % of the value."
+    portfolio = source.weights is not None and source.kind != "simple"
+    return f"{text} The portfolio's returns are simple." if portfolio else text

@@ -238,9 +238,10 @@ def _tell(
 ) -> None:
     if where:
         sample = str(column.cells[where[0]]).strip()
+        several = "such as" not in text and any(str(column.cells[i]).strip() != sample for i in where)
         report.error(
             code,
-            text.format(sample[:40]),
+            ("e.g. " if several else "") + text.format(sample[:40]),
             rows=[rows[i] for i in where],
             column=column.name,
             sample=sample,

@@ -286,7 +286,8 @@ def _add_hits(figure: go.Figure, rows: pd.DataFrame, target: Target) -> str:
     )  # fmt: skip
     _add_strip(figure, days, 1, style.HIT, f"hit of {name}", None)
     n = int(hit.notna().sum())
-    return f"{len(days)} losses above {name} in {n:,} days, {n * (1 - target.level):.1f} expected"
+    what = "loss" if len(days) == 1 else "losses"
+    return f"{len(days)} {what} above {name} in {n:,} days, {n * (1 - target.level):.1f} expected"
 
 
 def _add_strip(figure: go.Figure, days: pd.Index, lane: int, colour: str, name: str, text: pd.Series | None) -> None:

@@ -109,7 +109,8 @@ def residual_qq(table: pd.DataFrame, *, title: str = "") -> go.Figure:
     # The band of the outermost points is wider than all the rest: the axis shows the points.
     figure.update_yaxes(title_text="residual (positive: a loss)", range=[ends[0] - pad, ends[1] + pad])
     figure.update_xaxes(title_text=f"quantile of the {law} law")
-    text = f"{len(table):,} residuals, {int(outside.sum())} outside; of a right fit below 1 %"
+    usual = math.ceil(len(table) / 100)
+    text = f"{int(outside.sum()):,} of {len(table):,} outside; a right fit has fewer than {usual:,}"
     return _with_legend_above(
         style.finish(figure, title=style.safe(title), subtitle=text, height=440, hovermode="closest", margin={"t": 100})
     )
@@ -153,7 +154,7 @@ def residual_acf(table: pd.DataFrame, *, title: str = "") -> go.Figure:
         )  # fmt: skip
         box = {"fillcolor": style.BAND, "opacity": 0.55, "line_width": 0, "layer": "below"}
         figure.add_hrect(y0=-band, y1=band, row=row, col=1, **box)
-    figure.update_yaxes(range=[-top, top], tickformat=".2f")
+    figure.update_yaxes(title_text="autocorrelation", range=[-top, top], tickformat=".2f")
     figure.update_xaxes(title_text="lag in days", row=2, col=1)
     text = "hatched: outside the 95 % band"
     return style.finish(

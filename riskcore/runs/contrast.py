@@ -58,12 +58,12 @@ def _entries(manifest: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str
     yield ("outcome", "state"), str(manifest["state"])
     yield from ((("outcome", f"rows {name}"), str(count)) for name, count in manifest["status"].items())
     yield ("outcome", "share implausible or worse"), percent(float(manifest["share_not_ok"]))
-    yield ("outcome", "units not computed"), str(len(manifest["failed_units"]))
+    yield ("outcome", "models not computed"), str(len(manifest["failed_units"]))
     timings = manifest["timings"]
     yield ("timing", "started"), str(timings["started"])
     yield ("timing", "seconds"), f"{timings['seconds']:.1f}"
     yield ("timing", "memory of the largest process"), f"{timings['peak_memory_mb']:.0f} MB"
-    yield ("timing", "units that were there already"), str(timings["units_reused"])
+    yield ("timing", "models kept from an earlier start"), str(timings["units_reused"])
 
 
 def _text(value: object) -> str:

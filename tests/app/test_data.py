@@ -310,6 +310,13 @@ def test_a_wrong_format_is_refused_in_the_pages_words(open_page):
     assert metrics(app)["Assets"] == "2"
 
 
+def test_of_a_file_that_is_no_table_no_empty_table_is_shown(open_page):
+    app = upload(open_page("data", source=sources.sample()), b"%PDF-1.4 no table", "prices.csv")
+    assert "PDF" in words(app)
+    assert not tables(app)
+    assert "understood so far" not in words(app)
+
+
 def test_a_file_of_one_asset_can_be_given_a_name(open_page):
     app = upload(open_page("data"), lines("date,close", "2024-01-01,1", "2024-01-02,2", "2024-01-03,3"), "fund.csv")
     assert sources.load(source_of(app)).assets == ["fund"]
@@ -353,6 +360,8 @@ def test_a_portfolio_is_that_of_the_engine(open_page):
     expected = -rc.portfolio_returns(data.prices, weights)["portfolio"]
     np.testing.assert_allclose(data.losses["portfolio"], expected, atol=1e-15)
     assert metrics(app)["Assets"] == "3"
+    assert app.session_state["rc.asset"] == "portfolio"
+    assert any("other pages now look at it" in info.value for info in app.info)
     press(app, "Equal weights")
     assert "Sum: **100 %**" in words(app)
     press(app, "Use these weights")

@@ -97,7 +97,7 @@ def test_a_short_name_is_fitted_as_the_engine_does(open_page: Open, stocks: Sour
     )
     pd.testing.assert_frame_equal(parameters, expected.parameters, check_dtype=False)
     text = shown(app)
-    assert f"Status: {expected.status}, {expected.status_words}" in text
+    assert f"Estimation: {expected.status}, {expected.status_words}" in text
     assert "fitted to 1,000 losses" in text
 
 
@@ -296,7 +296,7 @@ def test_a_failed_estimation_shows_what_stands_in(open_page: Open, stocks: Sourc
     text = shown(app)
     assert expected.status == "fallback"
     assert "losses must have at least 30 rows to estimate a volatility, got 25" in text
-    assert "Status: fallback, the estimation failed, a simpler model stands in" in text
+    assert "Estimation: fallback, the estimation failed, a simpler model stands in" in text
     assert metrics(app)["VaR 99 %"] == f"{100 * expected.value('var:0.99'):.2f} %"
 
 
@@ -307,7 +307,7 @@ def test_constant_prices_fail_in_plain_words(open_page: Open, tmp_path: Path) ->
     app = open_page("modelling", source=Source(path, kind="simple"))  # each day's loss is exactly -1
     press(app, "Fit")
     assert not app.exception
-    assert "Status: failed, no forecast" in shown(app)
+    assert "Estimation: failed, no forecast" in shown(app)
     assert metrics(app)["VaR 99 %"] == "–"
 
 

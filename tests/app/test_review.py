@@ -122,6 +122,14 @@ def test_the_form_says_what_a_run_amounts_to(review: Any) -> None:
     assert not charts(page)
 
 
+def test_a_new_tab_begins_with_the_settings_of_the_newest_run(review: Any, job: Any) -> None:
+    job()
+    page = review()
+    assert box(page, "Models").value == SETTINGS["models"]
+    assert page.date_input[0].value == pd.Timestamp(str(SETTINGS["from"])).date()
+    assert page.date_input[1].value is None
+
+
 def test_what_is_wrong_with_a_setting_is_said_before_the_start(review: Any) -> None:
     page = review()
     targets = box(page, "Risk figures")
@@ -172,12 +180,12 @@ def test_the_tests_are_those_of_the_command_and_of_the_engine(
     page = review(job())
     shown = frame(page, "ewma")
     by_engine = matrix.matrix_of(rc.backtest_table(forecasts), "S&P 500")
-    assert shown.index.tolist() == by_engine.texts.index.tolist()
-    pd.testing.assert_frame_equal(shown, by_engine.texts, check_names=False, check_dtype=False)
+    expected = by_engine.texts.set_axis([f"{name} · {test.split(' (')[0]}" for name, test in by_engine.texts.index])
+    pd.testing.assert_frame_equal(shown, expected, check_names=False, check_dtype=False)
     file = pd.read_csv(made.path / "backtests.csv", keep_default_na=False, na_values=[""])
     kupiec = file[(file["asset"] == "S&P 500") & (file["test"] == "kupiec") & (file["level"] == 0.99)]
     for model, p in kupiec[["model", "p_value"]].to_numpy():
-        assert f"{p:.3f}" in shown.loc[("VaR 99 %", "Kupiec (number of hits)"), model]
+        assert f"{p:.3f}" in shown.loc["VaR 99 % · Kupiec", model]
 
 
 def test_one_risk_figure_alone(review: Any, job: Any) -> None:
@@ -229,7 +237,7 @@ def test_exceptions_are_the_engines(review: Any, job: Any, forecasts: rc.Forecas
     hits = rows[rows["loss"] > rows["var_0.99"]]
     shown = frame(page, "excess")
     assert shown["date"].tolist() == hits.index[::-1].tolist()
-    np.testing.assert_array_equal(shown["excess"], (hits["loss"] - hits["var_0.99"])[::-1])
+    np.testing.assert_array_equal(shown["excess"], 100 * (hits["loss"] - hits["var_0.99"])[::-1])  # in percent
     metrics = {m.label: m.value for m in page.metric}
     assert metrics["Exceptions"] == str(len(hits))
     assert metrics["Expected"] == f"{0.01 * rows['loss'].notna().sum():.1f}"
@@ -265,7 +273,7 @@ def test_downloads_are_the_runs_own_files(review: Any, job: Any, made: Run, monk
     for label, name in (
         ("Report (HTML)", "report.html"),
         ("Scores (CSV)", "scores.csv"),
-        ("Tests (CSV)", "backtests.csv"),
+        ("Backtests (CSV)", "backtests.csv"),
     ):
         assert found[label][0]() == (made.path / name).read_bytes()
     assert found["Whole run (ZIP)"][0]().startswith(b"PK")

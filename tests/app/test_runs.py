@@ -69,6 +69,11 @@ def button(app: Any, label: str) -> Any:
     return found
 
 
+def box(app: Any) -> Any:
+    (found,) = [each for each in app.selectbox if each.label == "Run"]
+    return found
+
+
 def texts(app: Any) -> str:
     return "\n".join(each.value for part in (app.text, app.markdown, app.info, app.error, app.success) for each in part)
 
@@ -115,13 +120,17 @@ def test_delete_asks_and_forgets(open_page: Any, put: Any) -> None:
     kept = put("failed", title="to stay", message="window must be short")
     app = open_page("runs", session=TOKEN, run=folder.name)
     assert "window must be short" in texts(app)
-    app.selectbox(key="rc.w.runs.run_chosen").select(folder.name).run()
+    box(app).select(folder.name).run()
+    before = box(app)
+    assert button(app, "Yes, delete this run").key.endswith(folder.name)
     button(app, "Yes, delete this run").click().run()
     assert not app.exception
+    assert box(app).id != before.id  # else the browser goes on showing the deleted run
+    assert button(app, "Yes, delete this run").key.endswith(kept.name)
     assert not folder.exists()
     assert kept.exists()
     assert app.session_state["rc.run"] is None
-    assert app.selectbox(key="rc.w.runs.run_chosen").value == kept.name
+    assert box(app).value == kept.name
     assert app.dataframe[0].value["Run"].tolist() == ["to stay"]
 
 
@@ -172,7 +181,7 @@ def test_comparison_is_that_of_the_engine(open_page: Any, put: Any, done: dict[i
     np.testing.assert_array_equal(scores["Second minus first"], figures["difference"])
     assert scores["Measure"].tolist()[0] == "VaR"
     assert scores["Level"].tolist()[0] == "0.99"
-    assert "0 of 1 forecast files that both have are equal to the byte." in texts(app)
+    assert "Exactly the same forecasts in 0 of the 1 pairs of asset and model that both runs have." in texts(app)
 
 
 def test_the_command_repeats_the_run(put: Any, done: dict[int, Run], tmp_path: Path) -> None:
@@ -197,8 +206,8 @@ def test_an_active_run_is_shown_and_cancelled(open_page: Any, put: Any) -> None:
         running = Progress("running", done=50, total=150, left=20.0, server=server.plain())
         job_files.write_progress(folder, running)
         app = open_page("runs", session=TOKEN)
-        assert "▶ works: mine" in texts(app)
-        assert app.dataframe[0].value["State"].tolist() == ["▶ works"]
+        assert "▶ running: mine" in texts(app)
+        assert app.dataframe[0].value["State"].tolist() == ["▶ running"]
         button(app, "Cancel").click().run()
         assert not app.exception
         assert (folder / job_files.STOP).exists()

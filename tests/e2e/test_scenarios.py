@@ -166,7 +166,7 @@ def test_cancelled_run_survives_the_tab_and_resumes(visit: Any) -> None:
     every.press("Enter")
     guest.settled()
     guest.click("Start the backtest")
-    guest.main.get_by_text("works", exact=False).first.wait_for()
+    guest.main.get_by_text("▶ running", exact=False).first.wait_for()
     guest.main.get_by_role("button", name="Cancel").click()
     guest.main.get_by_text("stopped", exact=False).first.wait_for(timeout=60_000)
     guest.page.close()
@@ -175,7 +175,7 @@ def test_cancelled_run_survives_the_tab_and_resumes(visit: Any) -> None:
     again.go("runs")
     again.main.get_by_text("stopped", exact=False).first.wait_for()
     again.click("Resume")
-    again.main.get_by_text("works", exact=False).first.wait_for()
+    again.main.get_by_text("▶ running", exact=False).first.wait_for()
     again.main.get_by_role("button", name="Open in Backtest review").and_(again.page.locator(":enabled")).wait_for(
         timeout=90_000
     )

@@ -583,6 +583,13 @@ def test_one_fault_in_many_columns_is_shown_once():
     assert str(caught.value).count("\n") == 1
 
 
+@pytest.mark.parametrize(("cells", "told"), [(["abc", "see note"], "e.g. 'abc' is no"), (["x", "x"], ": 'x' is no")])
+def test_a_message_of_several_cells_says_that_its_cell_is_one_of_them(cells, told):
+    with pytest.raises(DataError, match="rows 3, 4") as caught:
+        load_prices(daily([1, *cells, 3]))
+    assert told in str(caught.value)
+
+
 def test_samples_are_escaped():
     _, findings = outcome(daily([1, "\x1b[31m" + "x" * 99, 3]), {})
     assert any(f.code == "not_a_number" and f.sample.startswith("\\x1b[31mxxx") for f in findings)

@@ -162,6 +162,9 @@ def test_a_band_without_hits_keeps_its_dates(one: Forecasts) -> None:
     frame["var_0.99"], frame["status"] = 1.0, "ok"
     figure = plots.forecast_band(Forecasts(frame, one.targets))
     assert figure.layout.title.subtitle.text.startswith("0 losses above")
+    once = frame.copy()
+    once.iloc[3, once.columns.get_indexer(["loss", "var_0.99"])] = 0.02, 0.01
+    assert plots.forecast_band(Forecasts(once, one.targets)).layout.title.subtitle.text.startswith("1 loss above")
     below = [t for t in figure.data if t.xaxis == "x2"]
     assert len(below) == 1  # an axis without any trace would not be drawn
     assert len(below[0].x) == 2

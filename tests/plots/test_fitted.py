@@ -58,7 +58,7 @@ def test_qq_marks_what_lies_outside(fit: ModelFit) -> None:
     assert trace(figure, "outside").marker.symbol != trace(figure, "inside").marker.symbol  # not by colour alone
     np.testing.assert_array_equal(trace(figure, "95 % band").y, table["high"])
     text = figure.layout.title.subtitle.text
-    assert text == f"300 residuals, {outside.sum()} outside; of a right fit below 1 %"
+    assert text == f"{outside.sum()} of 300 outside; a right fit has fewer than 3"
     assert figure.layout.xaxis.title.text == "quantile of the t law"
 
 
