@@ -26,6 +26,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "expectile",
         "expectile_diagnostics",
         "expectile_standard_error",
+        "rolling_measures",
     ),
     "distributions": (
         "LAWS",

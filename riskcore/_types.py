@@ -126,7 +126,7 @@ class WalkForward:
     """
 
     window: int = 1000
-    refit_every: int = 20
+    refit_every: int = 1
     expanding: bool = False
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 TARGETS: tuple[str, ...] = ("var:0.99", "es:0.975", "expectile:0.99", "expectile:0.99855")
 MODELS: tuple[str, ...] = ("historical", "ewma", "garch-t", "care-linear")
 WINDOW = 1000
-REFIT_EVERY = 20
+REFIT_EVERY = 1
 RETURN_KIND = "log"
 
 EWMA_DECAY = 0.94

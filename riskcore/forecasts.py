@@ -67,7 +67,9 @@ class Forecasts:
     def __init__(self, frame: pd.DataFrame, targets: Iterable[Target]) -> None:
         self.targets: tuple[Target, ...] = tuple(targets)
         _check(frame, self.targets)
-        self.frame = _in_order(frame.astype({"status": STATUS_DTYPE}))
+        if frame["status"].dtype != STATUS_DTYPE:
+            frame = frame.assign(status=frame["status"].astype(STATUS_DTYPE))
+        self.frame = _in_order(frame)
 
     @property
     def assets(self) -> list[str]:
@@ -82,8 +84,10 @@ class Forecasts:
     @cached_property
     def units(self) -> list[tuple[str, str]]:
         """Pairs (asset, model) that have rows, in order."""
-        pairs = (self.frame.index.get_level_values(name) for name in INDEX[:2])
-        return list(dict.fromkeys(zip(*pairs, strict=True)))
+        codes = np.array(self.frame.index.codes[:2])  # type: ignore[attr-defined]  # a MultiIndex
+        first = np.ones(len(self.frame), dtype=bool)
+        first[1:] = (codes[:, 1:] != codes[:, :-1]).any(axis=0)  # rows of a unit stand together
+        return [(asset, model) for asset, model, _ in self.frame.index[first]]
 
     def unit(self, asset: str, model: str) -> pd.DataFrame:
         """Rows of one asset and model, indexed by date; a `DataError` names what there is if the pair is unknown."""
@@ -150,7 +154,7 @@ def _check(frame: pd.DataFrame, targets: tuple[Target, ...]) -> None:
     missing = [c for c in (*LEADING, *(t.label for t in targets)) if c not in frame.columns]
     require(not missing, f"frame must have the columns {missing}", DataError)
     require(not frame.index.has_duplicates, "frame must have one row per asset, model and date, got repeats", DataError)
-    unknown = sorted(set(frame["status"].astype(str)) - set(STATUS_NAMES))
+    unknown = sorted(set(map(str, frame["status"].unique())) - set(STATUS_NAMES))
     require(not unknown, f"status must be one of {STATUS_NAMES}, got {unknown}", DataError)
     late = frame.index[(frame["origin"] >= frame.index.get_level_values("date")).to_numpy()]
     require(len(late) == 0, f"origin must lie before date, got {list(late[:3])}", DataError)

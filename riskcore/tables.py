@@ -164,17 +164,18 @@ class _Judge:
         self, rows: pd.DataFrame, tail: tuple[FloatArray, FloatArray] | None, seed: int, n_simulations: int
     ) -> None:
         self.rows, self.tail, self.seed, self.n_simulations = rows, tail, seed, n_simulations
+        self.columns: dict[str, FloatArray] = {}
 
     def run(self, test: Backtest, name: str, target: Target | None) -> BacktestResult:
         needed = {need: self._need(need, target) for need in test.needs}
         empty = [x for x in needed.values() if x is None or not np.isfinite(x).any()]
         if empty:
             return BacktestResult(name, "", np.nan, np.nan, NONE, 0, {"reason": NOT_OFFERED})
-        losses = () if "pit" in test.needs else (_column(self.rows, "loss"),)
+        losses = () if "pit" in test.needs else (self._column("loss"),)
         level = () if target is None else (target.level,)
         keywords: dict[str, Any] = {}
         if "volatility" in test.uses:
-            volatility = _column(self.rows, "volatility")
+            volatility = self._column("volatility")
             keywords["volatility"] = volatility if np.isfinite(volatility).any() else None
         if "tail" in test.uses:
             keywords |= {"tail": self.tail, "n_simulations": self.n_simulations}
@@ -184,10 +185,15 @@ class _Judge:
 
     def _need(self, need: str, target: Target | None) -> FloatArray | None:
         if need == "pit":
-            return _column(self.rows, "pit")
+            return self._column("pit")
         if target is None:
             return None
-        return _column(self.rows, Target(need, target.level).label)  # type: ignore[arg-type]  # a measure
+        return self._column(Target(need, target.level).label)  # type: ignore[arg-type]  # a measure
+
+    def _column(self, label: str) -> FloatArray:
+        if label not in self.columns:
+            self.columns[label] = _column(self.rows, label)
+        return self.columns[label]
 
 
 def _facts(result: BacktestResult) -> dict[str, Any]:

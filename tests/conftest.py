@@ -26,6 +26,13 @@ settings.register_profile("nightly", deadline=None, database=None, max_examples=
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+def pytest_configure() -> None:
+    """No test runs on a compiled kernel that is older than what it calls."""
+    from riskcore.warmup import drop_stale
+
+    drop_stale()
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of real price series; tests that need it skip where it is absent, and fail where it must be there."""

@@ -12,6 +12,7 @@ from riskcore.backtests.calibration import es_calibration
 from riskcore.backtests.coverage import binomial, christoffersen_coverage, christoffersen_independence, kupiec, tuff
 from riskcore.backtests.density import costanzino_curran, pit_uniformity
 from riskcore.backtests.expectile import expectile_calibration, expectile_conditional_calibration
+from riskcore.backtests.panel import coverage_panel
 from riskcore.backtests.regression import dynamic_quantile
 from riskcore.backtests.regulatory import traffic_light
 from riskcore.backtests.shortfall import (
@@ -69,4 +70,4 @@ BACKTESTS: Mapping[str, Backtest] = MappingProxyType(
     }
 )
 
-__all__ = ["BACKTESTS", "Backtest", "BacktestResult", "Need", *BACKTESTS]
+__all__ = ["BACKTESTS", "Backtest", "BacktestResult", "Need", "coverage_panel", *BACKTESTS]

@@ -22,6 +22,7 @@ from riskcore.backtests.base import (
     prepare,
     undefined,
 )
+from riskcore.kernels.coverage import transition_counts
 
 POLICIES = ("drop", "raise", "hit")
 SLACK = 1e-9
@@ -70,8 +71,8 @@ def lr_independence(n00: Any, n01: Any, n10: Any, n11: Any) -> FloatArray:
 
 def transitions(hits: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """Counts n00, n01, n10, n11 over the n - 1 pairs of neighbouring days."""
-    a, b = hits[:-1], hits[1:]
-    return int((~a & ~b).sum()), int((~a & b).sum()), int((a & ~b).sum()), int((a & b).sum())
+    n00, n01, n10, n11 = transition_counts(np.flatnonzero(hits), hits.size)
+    return int(n00), int(n01), int(n10), int(n11)
 
 
 def binomial(losses: Any, var: Any, level: Any, *, method: str = "asymptotic", nan: str = "drop") -> BacktestResult:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
 
+from riskcore._types import FloatArray
 from riskcore.backtests.base import (
     ASYMPTOTIC,
     EXACT,
@@ -155,11 +157,19 @@ def tail_sum_sf(x: float, n_obs: int, tail: float) -> float:
         return 0.0
     cells = max(256, min(4096, 2**21 // (largest + 1)))
     size = 1 << int(np.ceil(np.log2(cells * (largest + 1) + 1)))
+    law = _tail_sum_law(n_obs, tail, cells, size)
+    position = x * cells + 0.5  # mass of a lattice point is spread half a cell to either side
+    cell = int(position)
+    return float(np.clip(law[cell + 1 :].sum() + (cell + 1 - position) * law[cell], 0.0, 1.0))
+
+
+@lru_cache(maxsize=2)  # the series of a table have as many days and share their levels; a law takes up to 32 MB
+def _tail_sum_law(n_obs: int, tail: float, cells: int, size: int) -> FloatArray:
+    """Mass of the sum on the lattice of `size` points, `cells` to one."""
     mass = np.zeros(size)
     mass[: cells + 1] = tail / cells
     mass[[0, cells]] *= 0.5
     mass[0] += 1.0 - tail
-    law = np.fft.irfft(np.fft.rfft(mass) ** n_obs, size)
-    position = x * cells + 0.5  # mass of a lattice point is spread half a cell to either side
-    cell = int(position)
-    return float(np.clip(law[cell + 1 :].sum() + (cell + 1 - position) * law[cell], 0.0, 1.0))
+    law: FloatArray = np.fft.irfft(np.fft.rfft(mass) ** n_obs, size)
+    law.flags.writeable = False
+    return law

@@ -202,7 +202,7 @@ def expectile_calibration(
 
 def _observed(sample: Sample, scale: FloatArray) -> FloatArray:
     x, m = sample.columns["losses"], sample.columns["expectile"]
-    return simulate.expectile_sums(x[None, :], m, sample.level, scale)
+    return simulate.expectile_sums(x[:, None], m, sample.level, scale)
 
 
 def _label(method: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -43,34 +42,6 @@ class DayLaws:
         return ""
 
 
-def _paths(
-    rng: np.random.Generator, n_days: int, n_paths: int, draw: Callable[[FloatArray, FloatArray], None]
-) -> FloatArray:
-    """One block of uniforms (path, day) turned into losses."""
-    uniforms = rng.random((n_paths, n_days))
-    losses = np.empty_like(uniforms)
-    draw(uniforms, losses)
-    return losses
-
-
-def _blocks(n_days: int, n_simulations: int) -> list[int]:
-    size = max(1, BLOCK // max(n_days, 1))
-    full, rest = divmod(n_simulations, size)
-    return [size] * full + ([rest] if rest else [])
-
-
-def simulated_sums(
-    seed: int,
-    n_days: int,
-    n_simulations: int,
-    draw: Callable[[FloatArray, FloatArray], None],
-    sums: Callable[[FloatArray], FloatArray],
-) -> FloatArray:
-    """Sums of each simulated path, in blocks; the stream of uniforms does not depend on the block size."""
-    rng = np.random.default_rng(seed)
-    return np.concatenate([sums(_paths(rng, n_days, size, draw)) for size in _blocks(n_days, n_simulations)])
-
-
 class _Key:
     """Arrays and numbers as one hashable key, compared by content: tests of one unit share laws and simulations."""
 
@@ -109,16 +80,9 @@ def own_law_es_sums(seed: int, n_simulations: int, laws: DayLaws, scale: FloatAr
 
 @lru_cache(maxsize=2)
 def _own_law_es(key: _Key) -> FloatArray:
-    levels, quantiles, level, scale = key.arrays
+    levels, quantiles, level, _ = key.arrays
     laws = day_laws((levels, quantiles), level)
-
-    def draw(uniforms: FloatArray, out: FloatArray) -> None:
-        simulate.draw_tails(uniforms, levels, laws.knots, quantiles, level, laws.var, out)
-
-    def sums(losses: FloatArray) -> FloatArray:
-        return simulate.es_sums(losses, laws.var, laws.es, level, scale)
-
-    return simulated_sums(key.seed, level.size, key.n_simulations, draw, sums)
+    return _drawn_es(key, laws.knots, np.ascontiguousarray(quantiles), laws.var, laws.es)
 
 
 def exponential_es_sums(
@@ -130,15 +94,20 @@ def exponential_es_sums(
 
 @lru_cache(maxsize=2)
 def _exponential_es(key: _Key) -> FloatArray:
-    var, es, level, scale = key.arrays
+    var, es, _, _ = key.arrays
+    return _drawn_es(key, np.empty(0), np.empty((0, 0)), var, es)
 
-    def draw(uniforms: FloatArray, out: FloatArray) -> None:
-        simulate.draw_excesses(uniforms, level, var, es, out)
 
-    def sums(losses: FloatArray) -> FloatArray:
-        return simulate.es_sums(losses, var, es, level, scale)
+def _drawn_es(key: _Key, knots: FloatArray, quantiles: FloatArray, var: FloatArray, es: FloatArray) -> FloatArray:
+    level, scale = (np.ascontiguousarray(x) for x in key.arrays[-2:])
+    out = np.empty((key.n_simulations, 11))
+    simulate.drawn_es_sums(_start(key.seed), knots, quantiles, level, var, es, scale, out)
+    return out
 
-    return simulated_sums(key.seed, level.size, key.n_simulations, draw, sums)
+
+def _start(seed: int) -> int:
+    """State from which the kernel's own generator starts."""
+    return int(np.random.default_rng(seed).integers(2**63))
 
 
 def own_law_expectile_sums(seed: int, n_simulations: int, laws: DayLaws, scale: FloatArray) -> FloatArray:
@@ -150,14 +119,10 @@ def own_law_expectile_sums(seed: int, n_simulations: int, laws: DayLaws, scale: 
 def _own_law_expectile(key: _Key) -> FloatArray:
     levels, quantiles, level, scale = key.arrays
     laws = day_laws((levels, quantiles), level)
-
-    def draw(uniforms: FloatArray, out: FloatArray) -> None:
-        simulate.draw_losses(uniforms, levels, laws.knots, quantiles, out)
-
-    def sums(losses: FloatArray) -> FloatArray:
-        return simulate.expectile_sums(losses, laws.expectile, level, scale)
-
-    return simulated_sums(key.seed, level.size, key.n_simulations, draw, sums)
+    quantiles, level, scale = (np.ascontiguousarray(x) for x in (quantiles, level, scale))
+    out = np.empty((key.n_simulations, 5))
+    simulate.drawn_expectile_sums(_start(key.seed), laws.knots, quantiles, level, laws.expectile, scale, out)
+    return out
 
 
 def residual_expectile_sums(
@@ -169,11 +134,9 @@ def residual_expectile_sums(
     scale: FloatArray,
 ) -> FloatArray:
     """`kernels.simulate.expectile_sums` of paths ``m_t r``, r resampled from residuals of expectile 1."""
-
-    def draw(uniforms: FloatArray, out: FloatArray) -> None:
-        np.multiply(residuals[(uniforms * residuals.size).astype(np.int64)], expectile, out=out)
-
-    def sums(losses: FloatArray) -> FloatArray:
-        return simulate.expectile_sums(losses, expectile, level, scale)
-
-    return simulated_sums(seed, level.size, n_simulations, draw, sums)
+    rng, size = np.random.default_rng(seed), max(1, BLOCK // max(level.size, 1))
+    sums = []
+    for first in range(0, n_simulations, size):
+        drawn = rng.integers(residuals.size, size=(level.size, min(size, n_simulations - first)))
+        sums.append(simulate.expectile_sums(residuals[drawn] * expectile[:, None], expectile, level, scale))
+    return np.concatenate(sums)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from riskcore import defaults
-from riskcore._types import FloatArray
 from riskcore.backtests.base import (
     ASYMPTOTIC,
     BERNOULLI,
     BacktestResult,
+    Sample,
     Seed,
     chi2_sf,
     choice,
@@ -22,8 +23,10 @@ from riskcore.backtests.base import (
     undefined,
 )
 from riskcore.errors import require
+from riskcore.kernels import coverage
 
 RANK_TOLERANCE = 1e-10
+"""Share of a column's square that the columns before it must leave unexplained for it to count."""
 
 
 def dynamic_quantile(
@@ -94,7 +97,7 @@ def dynamic_quantile(
     details = hit_details(sample, hits.sum()) | {"lags": lags}
     if sample.reason:
         return undefined(name, null, sample, sample.reason, details)
-    statistic, rank = _dq(hits.astype(np.float64), sample.columns["var"], sample.level, lags)
+    statistic, rank = _dq(hits, sample, lags)
     details["df"] = rank
     inside = hits[lags:]
     if not inside.any() or inside.all():
@@ -105,24 +108,24 @@ def dynamic_quantile(
     random = np.random.default_rng(seed)
     draws = np.empty(n_simulations)
     for i in range(n_simulations):
-        path = random.random(sample.n_obs) > sample.level
-        draws[i] = _dq(path.astype(np.float64), sample.columns["var"], sample.level, lags)[0]
+        draws[i] = _dq(random.random(sample.n_obs) > sample.level, sample, lags)[0]
     details |= {"seed": seed, "n_simulations": n_simulations}
     return BacktestResult(
         name, null, statistic, simulated_p(statistic, draws, "upper"), BERNOULLI, sample.n_obs, details
     )
 
 
-def _dq(hits: FloatArray, var: FloatArray, level: FloatArray, lags: int) -> tuple[float, int]:
-    """Statistic and rank. Columns are scaled to length 1 first, so that the rank does not depend on units."""
+def _dq(hits: npt.NDArray[np.bool_], sample: Sample, lags: int) -> tuple[float, int]:
+    """Statistic and rank: from the positions of the hits at one level, by the columns where the level moves."""
+    var, level = sample.columns["var"], sample.level
+    if not np.isnan(sample.one_level):
+        where = np.flatnonzero(hits)
+        statistic, rank = coverage.dynamic_quantile(where, var, sample.one_level, lags, RANK_TOLERANCE)
+        return float(statistic), int(rank)
     centred = hits - (1.0 - level)
     n = centred.size
     columns = [np.ones(n - lags), var[lags:], *(centred[lags - j : n - j] for j in range(1, lags + 1))]
     x = np.column_stack(columns)
-    length = np.sqrt(np.einsum("ij,ij->j", x, x))
-    x = x[:, length > 0] / length[length > 0]
-    weighted = (centred / np.sqrt(level * (1.0 - level)))[lags:]
-    values, vectors = np.linalg.eigh(x.T @ x)
-    keep = values > RANK_TOLERANCE * values[-1]
-    projected = (weighted @ x) @ vectors[:, keep]
-    return float(np.sum(projected**2 / values[keep])), int(np.count_nonzero(keep))
+    gram, right = x.T @ x, (centred / np.sqrt(level * (1.0 - level)))[lags:] @ x
+    statistic, rank = coverage.projected(gram, right, np.diag(gram).copy(), RANK_TOLERANCE)
+    return float(statistic), int(rank)

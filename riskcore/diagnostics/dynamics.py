@@ -91,7 +91,7 @@ def _persistence(family: GARCH | GJR | EGARCH, estimate: VolatilityFit, law: Law
     """Share of a shock that is left a day later, under the law of the day."""
     p = estimate.params
     if isinstance(family, EGARCH) or not isinstance(law, SampleLaw):
-        return family.persistence(p, estimate.law)
+        return float(family.persistence(p, estimate.law))
     squares = law.rows**2
     losses = np.where(law.rows > 0, squares, 0.0)
     whole, upper = (float(np.average(x, weights=law.weights)) for x in (squares, losses))

@@ -13,6 +13,7 @@ from riskcore.distributions.levels import (
     matched_expectile_level,
 )
 from riskcore.distributions.parametric import GED, Normal, ParametricLaw, StudentT
+from riskcore.distributions.rows import LawRows, law_rows, upper_second_moment
 from riskcore.distributions.sample import AgeWeighted, Empirical, SampleLaw
 from riskcore.distributions.skewt import SkewT
 
@@ -33,6 +34,7 @@ __all__ = [
     "AgeWeighted",
     "Empirical",
     "Law",
+    "LawRows",
     "Normal",
     "ParametricLaw",
     "SampleLaw",
@@ -41,5 +43,7 @@ __all__ = [
     "equal_es_level",
     "expectile_level",
     "implied_var_level",
+    "law_rows",
     "matched_expectile_level",
+    "upper_second_moment",
 ]

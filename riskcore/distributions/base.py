@@ -14,6 +14,9 @@ from riskcore.errors import ConfigError, FitError, require
 Values = Any
 """A float for a scalar, an array for an array (laws of several samples: an array with one entry a sample)."""
 
+Moments = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+"""A partial moment and the mass beside it, as functions of the point."""
+
 
 @runtime_checkable
 class Law(Protocol):
@@ -32,8 +35,8 @@ class Law(Protocol):
         ...
 
     @property
-    def params(self) -> Mapping[str, float]:
-        """Parameters of the law by name."""
+    def params(self) -> Mapping[str, Values]:
+        """Parameters of the law by name; arrays for the laws of many days."""
         ...
 
     def fit(self, z: npt.ArrayLike) -> Law:
@@ -116,38 +119,35 @@ def unwrap(values: npt.ArrayLike) -> Values:
     return array if array.ndim else float(array)
 
 
-def solve_expectile(
-    level: FloatArray,
-    upper: tuple[Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]],
-    lower: tuple[Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]],
-) -> FloatArray:
-    """Expectiles of a law of mean 0 from ``U(z), P(Z > z)`` (`upper`) and ``G(z), P(Z <= z)`` (`lower`).
+def solve_expectile(level: FloatArray, upper: Moments, lower: Moments) -> FloatArray:
+    r"""Expectiles of a law of mean 0, from ``U(z), P(Z > z)`` (`upper`) and ``G(z), P(Z <= z)`` (`lower`).
 
-    A level under one half is solved for the mirrored law, so that no tail is a difference of large numbers.
+    For a level above one half it is the root z > 0 of :math:`(2\tau-1)\,U(z) = (1-\tau)\,z`. Newton's steps are taken
+    on the difference of the logarithms in :math:`\ln z`, which is close to a line for thin and heavy tails alike; it
+    falls, so that its sign keeps a bracket. A level under one half is solved for the mirrored law, so that no tail is a
+    difference of large numbers. An entry that has arrived moves no more: it does not depend on its neighbours.
     """
-    mirrored = level < 0.5
-    gain, tail = np.abs(2.0 * level - 1.0), np.minimum(level, 1.0 - level)
-    out = np.empty(level.shape)
-    if not mirrored.all():
-        out[~mirrored] = _newton(gain[~mirrored], tail[~mirrored], *upper)
-    if mirrored.any():
-        partial, mass = lower
-        out[mirrored] = -_newton(gain[mirrored], tail[mirrored], lambda z: partial(-z), lambda z: mass(-z))
-    return out
-
-
-def _newton(
-    gain: FloatArray, tail: FloatArray, upm: Callable[[FloatArray], FloatArray], sf: Callable[[FloatArray], FloatArray]
-) -> FloatArray:
-    """Root of ``gain U(z) = tail z`` with gain = 2 tau - 1 and tail = 1 - tau for tau >= 1/2.
-
-    The difference of the two sides falls and is convex, so Newton's steps from the mean all go up to the root and
-    none passes it: the bracket is built in.
-    """
-    z = np.zeros(gain.shape)
+    mirrored, centre = level < 0.5, level == 0.5
+    tail = np.minimum(level, 1.0 - level)
+    log_odds = np.log(np.where(centre, 1.0, np.abs(2.0 * level - 1.0)) / tail)
+    z, low, high = np.ones(level.shape), np.zeros(level.shape), np.full(level.shape, np.inf)
+    arrived = centre
     for _ in range(200):
-        step = (gain * upm(z) - tail * z) / (gain * sf(z) + tail)
-        z = z + step
-        if np.all(np.abs(step) <= 1e-11 * np.abs(z)):  # the next step would be of the order 1e-22
+        if mirrored.all():
+            partial, mass = lower(-z)
+        else:
+            partial, mass = upper(z)
+            if mirrored.any():
+                below, mass_below = lower(-z)
+                partial, mass = np.where(mirrored, below, partial), np.where(mirrored, mass_below, mass)
+        partial = np.maximum(partial, 1e-300)  # far beyond the root of a thin tail
+        gap = np.log(partial) + log_odds - np.log(z)
+        step = gap / (1.0 + z * mass / partial)
+        low, high = np.where(gap > 0.0, z, low), np.where(gap < 0.0, z, high)
+        to = z * np.exp(np.minimum(step, 1.0))
+        to = np.where((to < low) | (to > high), 0.5 * (low + high), to)
+        z = np.where(arrived, z, to)
+        arrived = arrived | ~(np.abs(step) > 1e-8)  # the next step would be of the order 1e-16; NaN: there is no root
+        if arrived.all():
             break
-    return z
+    return np.where(centre, 0.0, np.where(mirrored, -z, z))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from riskcore._types import FloatArray
 from riskcore.distributions.base import Law, Values, unwrap
 from riskcore.distributions.parametric import Normal, ParametricLaw
+from riskcore.distributions.rows import LawRows
 from riskcore.distributions.sample import SampleLaw
 from riskcore.errors import require
 from riskcore.measures.precision import sorted_es_level
@@ -162,6 +163,10 @@ def equal_es_level(law: Law, level: npt.ArrayLike) -> Values:
     m = np.asarray(law.expectile(level), dtype=np.float64)
     if isinstance(law, ParametricLaw):
         return unwrap(np.array([_parametric_es_level(law, float(x)) for x in m.flat]).reshape(m.shape))
+    if isinstance(law, LawRows):
+        if not law.rows:
+            return equal_es_level(law.settings, level)
+        return np.array([equal_es_level(law.row(i), level) for i in range(len(m))])
     require(isinstance(law, SampleLaw), f"law must be a fitted law, got {law!r}")
     assert isinstance(law, SampleLaw)
     rows = law.rows.reshape(-1, law.rows.shape[-1])
@@ -176,8 +181,8 @@ def equal_es_level(law: Law, level: npt.ArrayLike) -> Values:
 
 
 def _columns(run: Callable[[FloatArray], Values], law: Law, x: FloatArray) -> FloatArray:
-    """Run at `x`; where a law of `k` samples has `x` of shape (k, m), column by column."""
-    if isinstance(law, SampleLaw) and law.rows.ndim > 1 and x.ndim == law.rows.ndim:
+    """Run at `x`; where a law of `k` samples or rows has `x` of shape (k, m), column by column."""
+    if (isinstance(law, SampleLaw) and x.ndim == law.rows.ndim > 1) or (isinstance(law, LawRows) and x.ndim > 1):
         return np.stack([run(x[..., j]) for j in range(x.shape[-1])], axis=-1)
     return np.asarray(run(x), dtype=np.float64)
 

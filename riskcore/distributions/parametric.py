@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from abc import ABC, abstractmethod
@@ -18,37 +19,72 @@ from riskcore.distributions.base import Values, measure_of, probabilities, resid
 from riskcore.distributions.estimate import maximise
 from riskcore.errors import ConfigError, FitError, require
 
+_LOG_ROOT_PI = 0.5 * math.log(math.pi)
 _LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+def log_beta_half(a: Values) -> Values:
+    r"""Logarithm of B(a, 1/2); from a = 10 by Stirling's series, as the logarithms of large Gamma functions cancel."""
+    x = 1.0 / a
+    y = x * x
+    series = 1 / 192 - y * (1 / 640 - y * (17 / 14336 - y * (31 / 18432 - y * (691 / 180224))))
+    direct = special.gammaln(a) - special.gammaln(a + 0.5)
+    return _LOG_ROOT_PI + np.where(a < 10.0, direct, x * (1 / 8 - y * series) - 0.5 * np.log(a))
 
 
 class ParametricLaw(ABC):
     """A continuous law of mean 0 and variance 1; a parameter that is None is estimated by `fit`.
 
-    A law gives its distribution function and its survival function, both partial moments, quantile, log density and
-    half of its mean absolute difference; everything else follows.
+    A law gives its partial moments with the masses beside them, quantile, log density, half of its mean absolute
+    difference and the second moment of its positive part; everything else follows. These formulas also hold with
+    arrays for parameters, which is how the laws of many days are asked at once (`LawRows`).
     """
 
     short: ClassVar[str]
     is_sample: ClassVar[bool] = False
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    """Open range of each parameter in which the law exists."""
     bounds: ClassVar[Mapping[str, tuple[float, float]]] = {}
     """Range of each parameter in an estimation."""
     starts: ClassVar[Mapping[str, float]] = {}
     """Value of each parameter at which an estimation starts."""
 
+    def __post_init__(self) -> None:
+        for name, (low, high) in self.ranges.items():
+            self._check(name, low, high)
+
     @abstractmethod
-    def _cdf(self, x: FloatArray) -> FloatArray: ...
+    def _upper(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """``E(Z - x)+`` and ``P(Z > x)``."""
+
     @abstractmethod
-    def _sf(self, x: FloatArray) -> FloatArray: ...
-    @abstractmethod
-    def _lpm(self, x: FloatArray) -> FloatArray: ...
-    @abstractmethod
-    def _upm(self, x: FloatArray) -> FloatArray: ...
+    def _lower(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """``E(x - Z)+`` and ``P(Z <= x)``."""
+
     @abstractmethod
     def _ppf(self, p: FloatArray) -> FloatArray: ...
     @abstractmethod
     def _logpdf(self, x: FloatArray) -> FloatArray: ...
     @abstractmethod
-    def _half_gini(self) -> float: ...
+    def _half_gini(self) -> Values: ...
+    @abstractmethod
+    def _upper_second_moment(self) -> Values: ...
+
+    def _sf(self, x: FloatArray) -> FloatArray:
+        return self._upper(x)[1]
+
+    def _cdf(self, x: FloatArray) -> FloatArray:
+        return self._lower(x)[1]
+
+    def _es(self, p: FloatArray) -> FloatArray:
+        q = self._ppf(p)
+        return q + self._upper(q)[0] / (1.0 - p)
+
+    def _expectile(self, tau: FloatArray) -> FloatArray:
+        return solve_expectile(tau, self._upper, self._lower)
+
+    def _crps(self, x: FloatArray) -> FloatArray:
+        return np.asarray(2.0 * self._upper(x)[0] + x - self._half_gini())  # G(x) = U(x) + x, as the mean is 0
 
     @property
     def params(self) -> Mapping[str, float]:
@@ -103,11 +139,11 @@ class ParametricLaw(ABC):
 
     def lpm(self, x: npt.ArrayLike) -> Values:
         """Lower partial moment ``G(x) = E(x - Z)+``; NaN in, NaN out."""
-        return unwrap(self._ready("lpm")._lpm(np.asarray(x, dtype=np.float64)))
+        return unwrap(self._ready("lpm")._lower(np.asarray(x, dtype=np.float64))[0])
 
     def upm(self, x: npt.ArrayLike) -> Values:
         """Upper partial moment ``U(x) = E(Z - x)+``, exact in the upper tail; NaN in, NaN out."""
-        return unwrap(self._ready("upm")._upm(np.asarray(x, dtype=np.float64)))
+        return unwrap(self._ready("upm")._upper(np.asarray(x, dtype=np.float64))[0])
 
     def logpdf(self, x: npt.ArrayLike) -> Values:
         """Logarithm of the density; NaN in, NaN out."""
@@ -115,14 +151,11 @@ class ParametricLaw(ABC):
 
     def es(self, level: npt.ArrayLike) -> Values:
         r"""Expected Shortfall, :math:`q + U(q)/(1-p)` with `q` the quantile at `p`."""
-        law, p = self._ready("es"), probabilities(level, "level")
-        q = law._ppf(p)
-        return unwrap(q + law._upm(q) / (1.0 - p))
+        return unwrap(self._ready("es")._es(probabilities(level, "level")))
 
     def expectile(self, level: npt.ArrayLike) -> Values:
         r"""Expectile, the root of :math:`1-\tau = U(m)/(2U(m)+m)`."""
-        law, tau = self._ready("expectile"), probabilities(level, "level")
-        return unwrap(solve_expectile(tau, (law._upm, law._sf), (law._lpm, law._cdf)))
+        return unwrap(self._ready("expectile")._expectile(probabilities(level, "level")))
 
     def mean(self) -> float:
         """Mean: zero."""
@@ -134,8 +167,7 @@ class ParametricLaw(ABC):
 
     def crps(self, x: npt.ArrayLike) -> Values:
         r"""Continuous ranked probability score of the outcome `x`: :math:`E|Z-x| - \frac12 E|Z-Z'|`."""
-        law, at = self._ready("crps"), np.asarray(x, dtype=np.float64)
-        return unwrap(law._lpm(at) + law._upm(at) - law._half_gini())
+        return unwrap(self._ready("crps")._crps(np.asarray(x, dtype=np.float64)))
 
     def value(self, target: Target) -> Values:
         """The measure that `target` names."""
@@ -153,6 +185,13 @@ class ParametricLaw(ABC):
 
     def _with(self, values: Mapping[str, float]) -> Self:
         return dataclasses.replace(self, **values)  # type: ignore[type-var]  # every law is a dataclass
+
+    def _holding(self, values: Mapping[str, Values]) -> Self:
+        """This law with arrays for parameters: for its formulas alone, unchecked, never handed out."""
+        law = copy.copy(self)
+        for name, value in values.items():
+            object.__setattr__(law, name, value)
+        return law
 
     def _check(self, name: str, low: float, high: float) -> None:
         """Refuse a parameter outside of (low, high); keep it as a float, so that equal laws print alike."""
@@ -172,12 +211,20 @@ class SymmetricLaw(ParametricLaw):
         """``P(Z > x)``, x >= 0."""
 
     @abstractmethod
-    def _excess(self, x: FloatArray) -> FloatArray:
-        """``E(Z - x)+``, x >= 0."""
+    def _excess(self, x: FloatArray, tail: FloatArray) -> FloatArray:
+        """``E(Z - x)+``, x >= 0, given ``P(Z > x)``."""
 
     @abstractmethod
     def _tail_quantile(self, q: FloatArray) -> FloatArray:
         """The `x` with ``P(Z > x) = q``, q <= 1/2."""
+
+    def _upper(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        at = np.abs(x)
+        tail = self._tail(at)
+        return self._excess(at, tail) + np.maximum(-x, 0.0), np.where(x < 0.0, 1.0 - tail, tail)
+
+    def _lower(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return self._upper(-x)
 
     def _sf(self, x: FloatArray) -> FloatArray:
         tail = self._tail(np.abs(x))
@@ -186,14 +233,11 @@ class SymmetricLaw(ParametricLaw):
     def _cdf(self, x: FloatArray) -> FloatArray:
         return self._sf(-x)
 
-    def _upm(self, x: FloatArray) -> FloatArray:
-        return self._excess(np.abs(x)) + np.maximum(-x, 0.0)
-
-    def _lpm(self, x: FloatArray) -> FloatArray:
-        return self._upm(-x)
-
     def _ppf(self, p: FloatArray) -> FloatArray:
         return np.sign(p - 0.5) * self._tail_quantile(np.minimum(p, 1.0 - p))
+
+    def _upper_second_moment(self) -> Values:
+        return 0.5
 
 
 @dataclass(frozen=True)
@@ -211,8 +255,8 @@ class Normal(SymmetricLaw):
     def _tail(self, x: FloatArray) -> FloatArray:
         return np.asarray(special.ndtr(-x))
 
-    def _excess(self, x: FloatArray) -> FloatArray:
-        return np.asarray(np.exp(self._logpdf(x)) - x * special.ndtr(-x))
+    def _excess(self, x: FloatArray, tail: FloatArray) -> FloatArray:
+        return np.asarray(np.exp(self._logpdf(x)) - x * tail)
 
     def _tail_quantile(self, q: FloatArray) -> FloatArray:
         return np.asarray(-special.ndtri(q))
@@ -220,7 +264,7 @@ class Normal(SymmetricLaw):
     def _logpdf(self, x: FloatArray) -> FloatArray:
         return np.asarray(-0.5 * x * x - _LOG_ROOT_2PI)
 
-    def _half_gini(self) -> float:
+    def _half_gini(self) -> Values:
         return 1.0 / math.sqrt(math.pi)
 
 
@@ -247,27 +291,23 @@ class StudentT(SymmetricLaw):
     nu: float | None = None
 
     short: ClassVar[str] = "t"
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"nu": (2.0, 1e6)}
     bounds: ClassVar[Mapping[str, tuple[float, float]]] = {"nu": (2.05, 500.0)}
     starts: ClassVar[Mapping[str, float]] = {"nu": 6.0}
 
-    def __post_init__(self) -> None:
-        self._check("nu", 2.0, 1e6)
-
     @property
-    def _known(self) -> tuple[float, float]:
+    def _known(self) -> tuple[Values, Values]:
         """Degrees of freedom, and the scale that makes the variance 1."""
         assert self.nu is not None
-        return self.nu, math.sqrt((self.nu - 2.0) / self.nu)
+        return self.nu, np.sqrt((self.nu - 2.0) / self.nu)
 
     def _tail(self, x: FloatArray) -> FloatArray:
         nu, scale = self._known
         return np.asarray(special.stdtr(nu, -x / scale))
 
-    def _excess(self, x: FloatArray) -> FloatArray:
-        nu, scale = self._known
-        raw = x / scale
-        density = np.exp(self._logpdf(x))  # of the scaled variable: scale * density is that of the raw one
-        return np.asarray(scale * ((nu + raw * raw) / (nu - 1.0) * scale * density - raw * special.stdtr(nu, -raw)))
+    def _excess(self, x: FloatArray, tail: FloatArray) -> FloatArray:
+        nu, _ = self._known
+        return np.asarray((nu - 2.0 + x * x) / (nu - 1.0) * np.exp(self._logpdf(x)) - x * tail)
 
     def _tail_quantile(self, q: FloatArray) -> FloatArray:
         nu, scale = self._known
@@ -275,13 +315,13 @@ class StudentT(SymmetricLaw):
 
     def _logpdf(self, x: FloatArray) -> FloatArray:
         nu, _ = self._known
-        constant = -special.betaln(0.5 * nu, 0.5) - 0.5 * math.log(nu - 2.0)
+        constant = -log_beta_half(0.5 * nu) - 0.5 * np.log(nu - 2.0)
         return np.asarray(constant - 0.5 * (nu + 1.0) * np.log1p(x * x / (nu - 2.0)))
 
-    def _half_gini(self) -> float:
+    def _half_gini(self) -> Values:
         nu, scale = self._known
-        ratio = math.exp(special.betaln(0.5, nu - 0.5) - 2.0 * special.betaln(0.5, 0.5 * nu))
-        return scale * 2.0 * math.sqrt(nu) / (nu - 1.0) * ratio
+        ratio = np.exp(log_beta_half(nu - 0.5) - 2.0 * log_beta_half(0.5 * nu))
+        return scale * 2.0 * np.sqrt(nu) / (nu - 1.0) * ratio
 
 
 @dataclass(frozen=True)
@@ -307,32 +347,30 @@ class GED(SymmetricLaw):
     shape: float | None = None
 
     short: ClassVar[str] = "ged"
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"shape": (0.1, 100.0)}
     bounds: ClassVar[Mapping[str, tuple[float, float]]] = {"shape": (0.5, 10.0)}
     starts: ClassVar[Mapping[str, float]] = {"shape": 1.4}
 
-    def __post_init__(self) -> None:
-        self._check("shape", 0.1, 100.0)
-
     @property
-    def _known(self) -> tuple[float, float]:
+    def _known(self) -> tuple[Values, Values]:
         """Exponent, and the scale that makes the variance 1."""
         assert self.shape is not None
         b = self.shape
-        return b, math.exp(0.5 * (special.gammaln(1.0 / b) - special.gammaln(3.0 / b)))
+        return b, np.exp(0.5 * (special.gammaln(1.0 / b) - special.gammaln(3.0 / b)))
 
     def _tail(self, x: FloatArray) -> FloatArray:
         b, scale = self._known
         return np.asarray(0.5 * special.gammaincc(1.0 / b, (x / scale) ** b))
 
-    def _excess(self, x: FloatArray) -> FloatArray:
+    def _excess(self, x: FloatArray, tail: FloatArray) -> FloatArray:
         b, scale = self._known
         mean_above = special.gammaincc(2.0 / b, (x / scale) ** b) * self._half_absolute_mean
-        return np.asarray(mean_above - x * self._tail(x))
+        return np.asarray(mean_above - x * tail)
 
     @property
-    def _half_absolute_mean(self) -> float:
+    def _half_absolute_mean(self) -> Values:
         b, scale = self._known
-        return 0.5 * scale * math.exp(special.gammaln(2.0 / b) - special.gammaln(1.0 / b))
+        return 0.5 * scale * np.exp(special.gammaln(2.0 / b) - special.gammaln(1.0 / b))
 
     def _tail_quantile(self, q: FloatArray) -> FloatArray:
         b, scale = self._known
@@ -340,9 +378,9 @@ class GED(SymmetricLaw):
 
     def _logpdf(self, x: FloatArray) -> FloatArray:
         b, scale = self._known
-        constant = math.log(0.5 * b / scale) - special.gammaln(1.0 / b)
+        constant = np.log(0.5 * b / scale) - special.gammaln(1.0 / b)
         return np.asarray(constant - (np.abs(x) / scale) ** b)
 
-    def _half_gini(self) -> float:
+    def _half_gini(self) -> Values:
         b, _ = self._known
-        return 2.0 * self._half_absolute_mean * float(special.betainc(1.0 / b, 2.0 / b, 0.5))
+        return 2.0 * self._half_absolute_mean * special.betainc(1.0 / b, 2.0 / b, 0.5)

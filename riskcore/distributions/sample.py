@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NoReturn
 
@@ -10,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from riskcore import defaults
-from riskcore._types import FloatArray, Target
+from riskcore._types import FloatArray, Measure, Target
 from riskcore.distributions.base import Values, measure_of, probabilities, residuals, unwrap
 from riskcore.errors import ConfigError, require
-from riskcore.measures.rows import sorted_es, sorted_expectiles, sorted_half_gini, sorted_var
+from riskcore.measures.rolling import Asked, age_weights, row_measures, window_measures
 
-_ENTRIES = 1 << 20  # comparisons of outcomes with losses held in memory at once
+_BELOW, _UP_TO, _LOWER, _UPPER, _HALF_GINI = range(5)  # columns of the outcome kernels
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -24,12 +25,12 @@ class SampleLaw:
 
     A law of one sample takes scalars and arrays as other laws do. A law of `k` samples takes `x` of shape ``(k,)`` and
     judges row `i` at ``x[i]`` (a scalar is the same for all); a level gives ``(k,)``, a sequence of `m` levels
-    ``(k, m)``. VaR, ES and expectile are those of `riskcore.measures`.
+    ``(k, m)``, in one pass over the rows. VaR, ES and expectile are those of `riskcore.measures`.
 
     Parameters
     ----------
     rows : ndarray
-        Shape (W,) or (k, W), ascending along the last axis. Not checked: use `of` or `rolling` to make one.
+        Shape (W,) or (k, W), ascending along the last axis. Not checked: use `of`, `each` or `rolling` to make one.
     weights : ndarray, optional
         Of the shape of `rows` and in its order, summing to one along the last axis.
 
@@ -49,11 +50,22 @@ class SampleLaw:
     @classmethod
     def of(cls, z: npt.ArrayLike, *, decay: float | None = None) -> SampleLaw:
         """The law of one sample in time order; with `decay`, the weight falls by it for each day of age."""
-        losses = residuals(z, least=1)
-        return cls._ordered(losses, decay)
+        return SampleLaw.each(residuals(z, least=1), decay=decay)
 
     @classmethod
-    def rolling(cls, z: npt.ArrayLike, window: int, last: int, decay: float | None = None) -> SampleLaw:
+    def each(cls, samples: FloatArray, *, decay: float | None = None) -> SampleLaw:
+        """The laws of the rows of `samples` (k, W), each in time order and finite, as daily refits of a filter give.
+
+        >>> SampleLaw.each(np.array([[3.0, 1.0, 2.0], [1.0, 2.0, 0.0]])).ppf(0.9)
+        array([3., 2.])
+        """
+        if decay is None:
+            return SampleLaw(np.sort(samples, axis=-1))
+        order = np.argsort(samples, axis=-1, kind="stable")
+        return SampleLaw(np.take_along_axis(samples, order, axis=-1), age_weights(samples.shape[-1], decay)[order])
+
+    @classmethod
+    def rolling(cls, z: npt.ArrayLike, window: int, last: int, decay: float | None = None) -> RollingLaw:
         """The laws of the `last` windows of `window` losses, each ending at one of the last `last` entries of `z`.
 
         >>> SampleLaw.rolling([3.0, 1.0, 2.0, 0.0], window=3, last=2).rows
@@ -64,18 +76,7 @@ class SampleLaw:
         require(window >= 1 and last >= 1, f"window and last must be at least 1, got {window} and {last}")
         need = window + last - 1
         require(losses.size >= need, f"z must have at least window + last - 1 = {need} entries, got {losses.size}")
-        recent = residuals(losses[losses.size - need :], least=1)
-        return cls._ordered(np.lib.stride_tricks.sliding_window_view(recent, window), decay)
-
-    @classmethod
-    def _ordered(cls, samples: FloatArray, decay: float | None) -> SampleLaw:
-        if decay is None:
-            rows = np.array(samples, order="C")
-            rows.sort(axis=-1)
-            return cls(rows)
-        order = np.argsort(samples, axis=-1, kind="stable")
-        weights = float(decay) ** np.arange(samples.shape[-1] - 1.0, -1.0, -1.0)
-        return cls(np.take_along_axis(samples, order, axis=-1), (weights / weights.sum())[order])
+        return RollingLaw(residuals(losses[losses.size - need :], least=1), window, decay)
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -92,82 +93,194 @@ class SampleLaw:
         return self
 
     def cdf(self, x: npt.ArrayLike) -> Values:
-        """Weight of the losses at or below `x`; NaN in, NaN out."""
-        return self._at(x, lambda rows, w, at: _total(rows <= at, w))
+        """Share of the sample at or below `x`; NaN in, NaN out."""
+        return self._at(x, lambda found: np.minimum(found[:, _UP_TO], 1.0))
 
     def ppf(self, p: npt.ArrayLike) -> Values:
-        """Quantile, `value_at_risk` of the sample."""
-        return self._levels(p, "p", lambda levels: _stack(sorted_var, self, levels))
+        """Sample quantile, ``min{x : F_n(x) >= p}``."""
+        return self._levels("var", p, "p")
 
     def es(self, level: npt.ArrayLike) -> Values:
         """Expected Shortfall of the sample."""
-        return self._levels(level, "level", lambda levels: _stack(sorted_es, self, levels))
+        return self._levels("es", level, "level")
 
     def expectile(self, level: npt.ArrayLike) -> Values:
         """Expectile of the sample."""
-        return self._levels(level, "level", lambda levels: sorted_expectiles(self.rows, levels, weights=self.weights))
+        return self._levels("expectile", level, "level")
 
     def lpm(self, x: npt.ArrayLike) -> Values:
         """Lower partial moment, mean of ``(x - z)+``; NaN in, NaN out."""
-        return self._at(x, lambda rows, w, at: _average(np.maximum(at - rows, 0.0), w))
+        return self._at(x, lambda found: found[:, _LOWER], moments=True)
 
     def upm(self, x: npt.ArrayLike) -> Values:
         """Upper partial moment, mean of ``(z - x)+``; NaN in, NaN out."""
-        return self._at(x, lambda rows, w, at: _average(np.maximum(rows - at, 0.0), w))
+        return self._at(x, lambda found: found[:, _UPPER], moments=True)
 
     def logpdf(self, x: npt.ArrayLike) -> Values:
         """NaN: a sample has no density, so a sample law has no log score."""
-        return self._at(x, lambda rows, w, at: np.full(np.broadcast_shapes(rows.shape, at.shape)[:-1], np.nan))
+        at = np.asarray(x, dtype=np.float64)
+        return unwrap(np.full(at.shape if len(self._shape) == 1 else self._shape[:1], np.nan))
 
     def mean(self) -> Values:
         """Mean of the sample."""
-        return unwrap(_average(self.rows, self.weights))
+        return self.expectile(0.5)
 
     def pit(self, x: npt.ArrayLike) -> Values:
         """Mid-rank of the outcome among the sample, ``(#{z < x} + 0.5 #{z = x} + 0.5)/(n + 1)``: never 0 or 1.
 
         With weights the counts are `n` times the weights. NaN in, NaN out.
         """
-        n = self.rows.shape[-1]
+        n = self._shape[-1]
 
-        def rank(rows: FloatArray, w: FloatArray | None, at: FloatArray) -> FloatArray:
-            share = 0.5 * (_total(rows < at, w) + _total(rows <= at, w))
+        def rank(found: FloatArray) -> FloatArray:
+            share = 0.5 * (found[:, _BELOW] + found[:, _UP_TO])
             return np.asarray((n * np.minimum(share, 1.0) + 0.5) / (n + 1.0))
 
         return self._at(x, rank)
 
     def crps(self, x: npt.ArrayLike) -> Values:
         r"""Exact CRPS of the outcome, :math:`\mathrm{mean}|z-x| - \frac12\mathrm{mean}|z-z'|`; NaN in, NaN out."""
-        half_gini = sorted_half_gini(self.rows, weights=self.weights)
-        return unwrap(self._at(x, lambda rows, w, at: _average(np.abs(rows - at), w)) - half_gini)
+        return self._at(x, lambda found: found[:, _LOWER] + found[:, _UPPER] - found[:, _HALF_GINI], moments=True)
 
     def value(self, target: Target) -> Values:
         """The measure that `target` names."""
         return measure_of(self, target)
 
-    def __repr__(self) -> str:
-        shape = " x ".join(str(n) for n in self.rows.shape)
-        return f"SampleLaw({shape}{'' if self.weights is None else ', weighted'})"
+    def values(self, targets: Sequence[Target]) -> FloatArray:
+        """The measures that `targets` name in one pass: ``(m,)``, or ``(k, m)`` for `k` samples."""
+        found = self._measures([(t.measure, t.level) for t in targets])
+        return found[0] if len(self._shape) == 1 else found
 
-    def _at(self, x: npt.ArrayLike, run: Callable[[FloatArray, FloatArray | None, FloatArray], FloatArray]) -> Values:
-        """Run on (rows, weights, x with a last axis of one); an array against one sample is taken entry by entry."""
+    def __repr__(self) -> str:
+        return f"SampleLaw({' x '.join(str(n) for n in self._shape)}{', weighted' if self._weighted else ''})"
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        return self.rows.shape
+
+    @property
+    def _weighted(self) -> bool:
+        return self.weights is not None
+
+    def _measures(self, asked: Asked) -> FloatArray:
+        """Measures (k, m) of every sample."""
+        weights = None if self.weights is None else np.atleast_2d(self.weights)
+        return row_measures(np.atleast_2d(self.rows), asked, weights)
+
+    def _outcomes(self, x: FloatArray, moments: bool) -> FloatArray:
+        """Shares below and up to `x` and, with `moments`, both partial moments and half of the mean difference."""
+        from riskcore.kernels.outcomes import row_outcomes
+
+        rows = np.atleast_2d(self.rows)
+        weights = np.empty((len(rows), 0)) if self.weights is None else np.atleast_2d(self.weights)
+        return np.asarray(row_outcomes(rows, weights, x, moments))
+
+    def _at(self, x: npt.ArrayLike, run: Callable[[FloatArray], FloatArray], *, moments: bool = False) -> Values:
+        """Run on what the kernel finds at `x`; an array against one sample is taken entry by entry."""
         at = np.asarray(x, dtype=np.float64)
-        if self.rows.ndim > 1:
+        if len(self._shape) > 1:
+            samples = self._shape[:1]
             require(
-                at.ndim == 0 or at.shape == self.rows.shape[:-1],
-                f"x must have one entry for each of the samples {self.rows.shape[:-1]}, got shape {at.shape}",
+                at.ndim == 0 or at.shape == samples,
+                f"x must have one entry for each of the samples {samples}, got shape {at.shape}",
             )
-            found = run(self.rows, self.weights, at[..., None])
-        else:
-            parts = np.array_split(at.ravel(), 1 + at.size * self.rows.size // _ENTRIES)
-            found = np.concatenate([run(self.rows, self.weights, part[:, None]) for part in parts]).reshape(at.shape)
+            at = np.broadcast_to(at, samples)
+        found = run(self._outcomes(np.ascontiguousarray(at).reshape(-1), moments)).reshape(at.shape)
         return unwrap(np.where(np.isnan(at), np.nan, found))
 
-    def _levels(self, level: npt.ArrayLike, name: str, run: Callable[[FloatArray], FloatArray]) -> Values:
+    def _levels(self, measure: Measure, level: npt.ArrayLike, name: str) -> Values:
         levels = probabilities(level, name)
         require(levels.ndim <= 1, f"{name} must be a number or a sequence of numbers, got shape {levels.shape}")
-        found = run(np.atleast_1d(levels))
+        found = self._measures([(measure, float(x)) for x in np.atleast_1d(levels)])
+        found = found[0] if len(self._shape) == 1 else found
         return unwrap(found[..., 0] if levels.ndim == 0 else found)
+
+
+class RollingLaw(SampleLaw):
+    """The laws of every window of a series, none of which is laid out: a level or an outcome is one pass over it.
+
+    Parameters
+    ----------
+    z : ndarray
+        Finite losses; window `i` starts at entry `i`.
+    window : int
+        Losses in a window.
+    decay : float, optional
+        Weight of a loss against the one after it.
+    shift, scale : ndarray, optional
+        One entry for each window, whose losses are ``(z - shift) / scale``.
+    """
+
+    def __init__(
+        self,
+        z: FloatArray,
+        window: int,
+        decay: float | None = None,
+        *,
+        shift: FloatArray | None = None,
+        scale: FloatArray | None = None,
+    ) -> None:
+        k = z.size - window + 1
+        for name, value in (
+            ("_z", np.ascontiguousarray(z)),
+            ("_window", window),
+            ("_ages", None if decay is None else age_weights(window, decay)),
+            ("_shift", np.zeros(k) if shift is None else shift),
+            ("_scale", np.ones(k) if scale is None else scale),
+        ):
+            object.__setattr__(self, name, value)
+
+    _z: FloatArray
+    _window: int
+    _ages: FloatArray | None
+    _shift: FloatArray
+    _scale: FloatArray
+
+    def standardised(self, shift: npt.ArrayLike, scale: npt.ArrayLike) -> RollingLaw:
+        """The laws with the losses of window `i` as ``(z - shift[i]) / scale[i]``."""
+        law = copy.copy(self)
+        for name, value in (("_shift", shift), ("_scale", scale)):
+            array = np.broadcast_to(np.asarray(value, dtype=np.float64), self._shape[:1])
+            object.__setattr__(law, name, np.ascontiguousarray(array))
+        return law
+
+    @property
+    def rows(self) -> FloatArray:  # laid out on request: k times the window
+        """The windows' losses, each ascending."""
+        return self._laid_out.rows
+
+    @property
+    def weights(self) -> FloatArray | None:
+        """Their weights in the same order."""
+        return self._laid_out.weights
+
+    @property
+    def _laid_out(self) -> SampleLaw:
+        windows = np.lib.stride_tricks.sliding_window_view(self._z, self._window)
+        samples = (windows - self._shift[:, None]) / self._scale[:, None]
+        if self._ages is None:
+            return SampleLaw.each(samples)
+        order = np.argsort(samples, axis=-1, kind="stable")
+        return SampleLaw(np.take_along_axis(samples, order, axis=-1), self._ages[order])
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        return (self._z.size - self._window + 1, self._window)
+
+    @property
+    def _weighted(self) -> bool:
+        return self._ages is not None
+
+    def _measures(self, asked: Asked) -> FloatArray:
+        found = window_measures(self._z, self._window, asked, self._ages)
+        return np.asarray((found - self._shift[:, None]) / self._scale[:, None])
+
+    def _outcomes(self, x: FloatArray, moments: bool) -> FloatArray:
+        from riskcore.kernels.outcomes import sliding_outcomes
+
+        order = np.argsort(self._z[: self._window], kind="stable")
+        ages = np.empty(0) if self._ages is None else self._ages
+        return np.asarray(sliding_outcomes(self._z, order, ages, x, self._shift, self._scale, moments))
 
 
 class SampleSettings:
@@ -284,20 +397,3 @@ class AgeWeighted(SampleSettings):
         ok = isinstance(self.decay, (int, float, np.floating)) and 0.0 < self.decay < 1.0
         require(ok, f"decay must lie in (0, 1), got {self.decay!r}; typical value: {defaults.AGE_DECAY}")
         object.__setattr__(self, "decay", float(self.decay))
-
-
-def _total(condition: npt.NDArray[np.bool_], weights: FloatArray | None) -> FloatArray:
-    """Weight of the entries of every row for which a condition holds."""
-    if weights is None:
-        return np.asarray(np.count_nonzero(condition, axis=-1) / condition.shape[-1])
-    return np.asarray(np.where(condition, weights, 0.0).sum(axis=-1))
-
-
-def _average(values: FloatArray, weights: FloatArray | None) -> FloatArray:
-    """Weighted mean of every row."""
-    return np.asarray(values.mean(axis=-1) if weights is None else (weights * values).sum(axis=-1))
-
-
-def _stack(measure: Callable[..., FloatArray], law: SampleLaw, levels: FloatArray) -> FloatArray:
-    """A measure of every row at every level, levels last."""
-    return np.stack([measure(law.rows, float(level), weights=law.weights) for level in levels], axis=-1)

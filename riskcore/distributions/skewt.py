@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy import special
 
-from riskcore._types import FloatArray
-from riskcore.distributions.parametric import ParametricLaw, StudentT
+from riskcore._types import BoolArray, FloatArray
+from riskcore.distributions.base import Values
+from riskcore.distributions.parametric import ParametricLaw, StudentT, log_beta_half
 
 
 @dataclass(frozen=True)
@@ -53,63 +52,65 @@ class SkewT(ParametricLaw):
     skew: float | None = None
 
     short: ClassVar[str] = "skewt"
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"nu": (2.0, 1e6), "skew": (-1.0, 1.0)}
     bounds: ClassVar[Mapping[str, tuple[float, float]]] = {"nu": (2.05, 300.0), "skew": (-0.99, 0.99)}
     starts: ClassVar[Mapping[str, float]] = {"nu": 6.0, "skew": 0.0}
 
-    def __post_init__(self) -> None:
-        self._check("nu", 2.0, 1e6)
-        self._check("skew", -1.0, 1.0)
-
     @property
-    def _known(self) -> tuple[StudentT, float, float, float]:
+    def _known(self) -> tuple[StudentT, Values, Values, Values]:
         """The t law, lambda, a and b."""
         assert self.nu is not None
         assert self.skew is not None
         nu, skew = self.nu, self.skew
-        c = math.exp(-special.betaln(0.5 * nu, 0.5)) / math.sqrt(nu - 2.0)
+        c = np.exp(-log_beta_half(0.5 * nu)) / np.sqrt(nu - 2.0)
         a = 4.0 * skew * c * (nu - 2.0) / (nu - 1.0)
-        return StudentT(nu), skew, a, math.sqrt(1.0 + 3.0 * skew * skew - a * a)
+        return StudentT()._holding({"nu": nu}), skew, a, np.sqrt(1.0 + 3.0 * skew * skew - a * a)
 
-    def _cdf(self, x: FloatArray) -> FloatArray:
+    def _tail(self, x: FloatArray) -> tuple[BoolArray, FloatArray, FloatArray]:
+        """Whether `x` lies below the mode; on its side of it, partial moment and mass beyond `x`."""
         t, skew, a, b = self._known
         y = b * x + a
-        left = (1.0 - skew) * t._cdf(np.minimum(y, 0.0) / (1.0 - skew))
-        return np.where(y < 0.0, left, 1.0 - (1.0 + skew) * t._sf(y / (1.0 + skew)))
+        below = y < 0.0
+        side = np.where(below, 1.0 - skew, 1.0 + skew)
+        at = np.abs(y) / side
+        tail = t._tail(at)
+        return below, side * side / b * t._excess(at, tail), side * tail
 
-    def _sf(self, x: FloatArray) -> FloatArray:
-        t, skew, a, b = self._known
-        y = b * x + a
-        right = (1.0 + skew) * t._sf(np.maximum(y, 0.0) / (1.0 + skew))
-        return np.where(y < 0.0, 1.0 - (1.0 - skew) * t._cdf(y / (1.0 - skew)), right)
+    def _upper(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        below, partial, mass = self._tail(x)
+        return np.where(below, partial - x, partial), np.where(below, 1.0 - mass, mass)
 
-    def _upm(self, x: FloatArray) -> FloatArray:
-        t, skew, a, b = self._known
-        y = b * x + a
-        above = (1.0 + skew) ** 2 / b * t._upm(np.abs(y) / (1.0 + skew))
-        below = (1.0 - skew) ** 2 / b * t._upm(np.abs(y) / (1.0 - skew))
-        return np.where(y < 0.0, below - x, above)
-
-    def _lpm(self, x: FloatArray) -> FloatArray:
-        t, skew, a, b = self._known
-        y = b * x + a
-        above = (1.0 + skew) ** 2 / b * t._upm(np.abs(y) / (1.0 + skew))
-        below = (1.0 - skew) ** 2 / b * t._upm(np.abs(y) / (1.0 - skew))
-        return np.where(y < 0.0, below, above + x)
+    def _lower(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        below, partial, mass = self._tail(x)
+        return np.where(below, partial, partial + x), np.where(below, mass, 1.0 - mass)
 
     def _ppf(self, p: FloatArray) -> FloatArray:
         t, skew, a, b = self._known
-        left = (1.0 - skew) * t._ppf(np.minimum(p / (1.0 - skew), 0.5))
-        right = (1.0 + skew) * t._tail_quantile(np.minimum((1.0 - p) / (1.0 + skew), 0.5))
-        return (np.where(p < 0.5 * (1.0 - skew), left, right) - a) / b
+        below = p < 0.5 * (1.0 - skew)
+        side = np.where(below, skew - 1.0, 1.0 + skew)  # negative: the quantile lies left of the mode
+        beyond = np.where(below, p, 1.0 - p)
+        return np.asarray((side * t._tail_quantile(np.minimum(beyond / np.abs(side), 0.5)) - a) / b)
 
     def _logpdf(self, x: FloatArray) -> FloatArray:
         t, skew, a, b = self._known
         y = b * x + a
-        return math.log(b) + t._logpdf(y / np.where(y < 0.0, 1.0 - skew, 1.0 + skew))
+        return np.asarray(np.log(b) + t._logpdf(y / np.where(y < 0.0, 1.0 - skew, 1.0 + skew)))
 
-    def _half_gini(self) -> float:
+    def _half_gini(self) -> Values:
         # The integral of F(1 - F), with U(0) and the integral of the squared tail of the t law on each side.
         t, skew, _, b = self._known
-        whole = float(t._upm(np.asarray(0.0)))
+        centre = np.zeros(np.shape(b))
+        whole = t._excess(centre, centre + 0.5)
         squared = whole - 0.5 * t._half_gini()
         return 2.0 * (whole * (1.0 + skew * skew) - squared * (1.0 + 3.0 * skew * skew)) / b
+
+    def _upper_second_moment(self) -> Values:
+        # For lambda >= 0 the mean lies right of the mode: E (W - w)^2 1{W > w} of the t law W, rescaled. Else mirrored.
+        t, skew, a, b = self._known
+        nu, _ = t._known
+        side = 1.0 + np.abs(skew)
+        w = np.abs(a) / side
+        tail = t._tail(w)
+        within = tail + w * np.exp(t._logpdf(w)) * (1.0 + w * w / (nu - 2.0))  # E W^2 1{W > w}
+        moment = side**3 / (b * b) * (within - w * (2.0 * t._excess(w, tail) + w * tail))
+        return np.where(skew < 0.0, 1.0 - moment, moment)

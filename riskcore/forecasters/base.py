@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
 from riskcore._types import FloatArray, Status, Target
 from riskcore.distributions import Law
 
@@ -17,6 +20,18 @@ class Predictive:
     mean: FloatArray
     volatility: FloatArray
     law: Law
+
+
+@dataclass(frozen=True)
+class Walked:
+    """Forecasts of a run of blocks: one row for each test day of the blocks, in order."""
+
+    values: FloatArray
+    """Rows by targets, as `Fitted.predict` gives them."""
+    status: npt.NDArray[np.int8]
+    """The status of the block's fit; failed where `fit` would raise FitError."""
+    predictive: Predictive | None
+    """Laws of the same rows, or None for a model without a law."""
 
 
 @runtime_checkable

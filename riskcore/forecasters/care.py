@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from riskcore._types import FloatArray, Status, Target
+from riskcore import defaults
+from riskcore._types import Block, BoolArray, FloatArray, IntArray, Status, Target
 from riskcore.errors import FitError, require
-from riskcore.forecasters.base import Fitted, Predictive
-from riskcore.forecasters.regression import expectile_coefficients, expectile_regression
+from riskcore.forecasters.base import Fitted, Predictive, Walked
+from riskcore.forecasters.regression import check_state, sandwich_errors
 
 Form = Literal["linear"]
 FORMS: tuple[Form, ...] = ("linear",)
-N_BISECTIONS = 30
-SMALLEST_TAIL = 1e-6
-"""Beyond it a regression only bounds the largest losses: VaR and ES would coincide."""
+LEAST_ROWS = 9
+LEAST_SPREAD = 1e-12
 
 
-def _design(losses: FloatArray) -> FloatArray:
+def _regressors(losses: FloatArray) -> FloatArray:
+    """Rows 1, L, gain squared and loss squared; column t serves the day after row t."""
     gain, loss = np.maximum(-losses, 0.0), np.maximum(losses, 0.0)
-    return np.column_stack([np.ones(losses.size), losses, gain**2, loss**2])
+    return np.stack([np.ones(losses.size), losses, gain**2, loss**2])
 
 
 @dataclass(frozen=True)
@@ -73,57 +73,98 @@ class CARE:
 
     def fit(self, losses: FloatArray, targets: Sequence[Target], start: Fitted | None = None) -> FittedCARE:
         """Regressions for every target on one window; FitError for constant losses or a singular design."""
-        scale = float(np.std(losses))
-        usable = losses.size > 8 and scale > 1e-12 * float(np.max(np.abs(losses), initial=0.0))
-        require(usable, "losses are constant or too few: an expectile regression needs variation", FitError)
-        scaled = losses / scale
-        response, design = scaled[1:], _design(scaled[:-1])
-        fits = {t: _regression(t, response, design) for t in targets}
-        units = scale ** np.array([1.0, 0.0, -1.0, -1.0])
+        problems = _Problems.of(targets)
+        windows = _fit_windows(losses, np.array([0]), np.array([losses.size]), np.array([True]), problems)
+        require(
+            bool(windows.usable[0]), "losses are constant or too few: an expectile regression needs variation", FitError
+        )
+        response, design = losses[1:], _regressors(losses[:-1]).T
+        check_state(int(windows.state[0]), float(np.nanmax(problems.given)), design)
+        levels, coefficients = windows.levels[0], windows.coefficients[0]
+        errors = [
+            np.full(c.size, np.nan) if np.isnan(c[0]) else sandwich_errors(response, design, float(level), c)
+            for level, c in zip(levels, coefficients, strict=True)
+        ]
         return FittedCARE(
             settings=self,
-            levels={t: level for t, (level, _, _) in fits.items()},
-            coefficients={t: c * units for t, (_, c, _) in fits.items()},
-            errors={t: e * units for t, (_, _, e) in fits.items()},
-            mean_loss=float(losses.mean()),
+            levels={t: float(levels[j]) for t, j in zip(targets, problems.place, strict=True)},
+            coefficients={t: coefficients[j] for t, j in zip(targets, problems.place, strict=True)},
+            errors={t: errors[j] for t, j in zip(targets, problems.place, strict=True)},
+            mean_loss=float(windows.means[0]),
+        )
+
+    def walk(self, losses: FloatArray, targets: Sequence[Target], blocks: Sequence[Block]) -> Walked | None:
+        """All blocks at once: the forecasts of `fit` and `predict`, with the regressions in one call."""
+        problems = _Problems.of(targets)
+        starts = np.array([b.train.start for b in blocks], dtype=np.int64)
+        stops = np.array([b.train.stop for b in blocks], dtype=np.int64)
+        cold = np.array([b.index % defaults.COLD_START_EVERY == 0 for b in blocks])
+        windows = _fit_windows(losses, starts, stops, cold, problems)
+        block = np.repeat(np.arange(len(blocks)), [b.test.stop - b.test.start for b in blocks])
+        rows = np.concatenate([np.arange(b.test.start, b.test.stop) for b in blocks])
+        regressors, means = _regressors(losses[rows - 1]), windows.means[block]
+        columns = []
+        for target, j in zip(targets, problems.place, strict=True):
+            expectile = np.einsum("kt,tk->t", regressors, windows.coefficients[block, j])
+            columns.append(_forecast(target, expectile, windows.levels[block, j], means))
+        status = np.where(windows.usable & (windows.state == 0), Status.ok, Status.failed)
+        return Walked(np.column_stack(columns), status[block].astype(np.int8), None)
+
+
+@dataclass(frozen=True)
+class _Problems:
+    """What to estimate for some targets, each once: an expectile's level, or the share that VaR and ES allow."""
+
+    given: FloatArray
+    by_share: BoolArray
+    place: tuple[int, ...]
+
+    @classmethod
+    def of(cls, targets: Sequence[Target]) -> _Problems:
+        wanted = [(t.measure != "expectile", t.level if t.measure == "expectile" else 1.0 - t.level) for t in targets]
+        unique = list(dict.fromkeys(wanted))
+        return cls(
+            given=np.array([x for _, x in unique]),
+            by_share=np.array([s for s, _ in unique]),
+            place=tuple(unique.index(w) for w in wanted),
         )
 
 
-def _regression(target: Target, response: FloatArray, design: FloatArray) -> tuple[float, FloatArray, FloatArray]:
-    """Level, coefficients and their standard errors for one target; NaN where its level cannot be found."""
-    if target.measure == "expectile":
-        level, near = target.level, None
-    else:
-        level, near = level_for_share(response, design, 1.0 - target.level)
-        if math.isnan(level):
-            return level, near, near
-    fit = expectile_regression(response, design, level, start=near)
-    return level, fit.coefficients, fit.standard_errors
+@dataclass(frozen=True)
+class _Windows:
+    """Estimates of many windows; NaN where there are none, and `usable` where losses vary enough to try."""
+
+    levels: FloatArray
+    coefficients: FloatArray
+    means: FloatArray
+    state: IntArray
+    usable: BoolArray
 
 
-def level_for_share(response: FloatArray, design: FloatArray, share: float) -> tuple[float, FloatArray]:
-    """Smallest expectile level found whose fitted values are exceeded by at most `share` of the window.
+def _fit_windows(
+    losses: FloatArray, starts: IntArray, stops: IntArray, cold: BoolArray, problems: _Problems
+) -> _Windows:
+    """Regressions of every problem in every window of losses [start, stop)."""
+    from riskcore.kernels.asymmetric import expectile_windows, window_moments
 
-    The share is a step function of the level; it is bisected in the logarithm of the tail 1 - level. Where even the
-    largest level leaves more losses above (a regression of k coefficients passes through about k losses), level and
-    coefficients are NaN.
-    """
-    allowed = share * response.size + 1e-9
+    moments = window_moments(losses, starts, stops)
+    usable = (stops - starts >= LEAST_ROWS) & (moments[:, 1] > LEAST_SPREAD * moments[:, 2])
+    regressors = _regressors(losses[:-1])
+    first = np.where(usable, starts, 0)
+    last = np.where(usable, stops - 1, 0)  # an empty window is skipped
+    near = np.full((problems.given.size, regressors.shape[0]), np.nan)
+    levels, coefficients, state = expectile_windows(
+        losses[1:], regressors, first, last, cold, problems.given, problems.by_share, near
+    )
+    return _Windows(levels, coefficients, moments[:, 0], state, usable)
 
-    def fitted(log_tail: float, near: FloatArray | None) -> tuple[FloatArray, bool]:
-        found = expectile_coefficients(response, design, 1.0 - math.exp(log_tail), near)[0]
-        return found, int(np.count_nonzero(response > design @ found)) <= allowed
 
-    low, high = math.log(SMALLEST_TAIL), math.log(0.5)  # log tails: `low` within the allowance, `high` beyond it
-    best, within = fitted(low, None)
-    if not within:
-        return math.nan, np.full(design.shape[1], math.nan)
-    near = expectile_coefficients(response, design, 0.5)[0]
-    for _ in range(N_BISECTIONS):
-        middle = 0.5 * (low + high)
-        near, within = fitted(middle, near)
-        low, high, best = (middle, high, near) if within else (low, middle, best)
-    return 1.0 - math.exp(low), best
+def _forecast(target: Target, expectile: FloatArray, level: float | FloatArray, mean: float | FloatArray) -> FloatArray:
+    """The target from its expectile at `level`: itself, or for ES by Taylor's identity with the window's mean loss."""
+    if target.measure != "es":
+        return expectile
+    beyond = (1.0 - level) / ((2.0 * level - 1.0) * (1.0 - target.level))
+    return np.asarray(expectile + beyond * (expectile - mean))
 
 
 @dataclass(frozen=True)
@@ -156,16 +197,10 @@ class FittedCARE:
 
     def predict(self, losses: FloatArray, targets: Sequence[Target], last: int) -> FloatArray:
         """Forecasts (last, k) for the steps after each of the last `last` rows."""
-        design = _design(losses[losses.size - last :])
-        return np.column_stack([self._one(design, t) for t in targets])
-
-    def _one(self, design: FloatArray, target: Target) -> FloatArray:
-        expectile = design @ self.coefficients[target]
-        if target.measure != "es":
-            return expectile
-        tau = self.levels[target]
-        beyond = (1.0 - tau) / ((2.0 * tau - 1.0) * (1.0 - target.level))
-        return expectile + beyond * (expectile - self.mean_loss)
+        rows = _regressors(losses[losses.size - last :]).T
+        return np.column_stack(
+            [_forecast(t, rows @ self.coefficients[t], self.levels[t], self.mean_loss) for t in targets]
+        )
 
     def predictive(self, losses: FloatArray, last: int) -> Predictive | None:
         """None: CARE has no law."""

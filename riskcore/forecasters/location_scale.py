@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 
-from riskcore._types import BoolArray, FloatArray, Status, Target
-from riskcore.distributions import Empirical, Law, Normal, SampleLaw
-from riskcore.forecasters.base import Fitted, Predictive
-from riskcore.volatility import EWMA, Constant, ConstantMean, Mean, Volatility, VolatilityFit, ZeroMean
+from riskcore import defaults
+from riskcore._types import Block, BoolArray, FloatArray, IntArray, Status, Target
+from riskcore.distributions import Empirical, Law, Normal, ParametricLaw, SampleLaw, law_rows
+from riskcore.forecasters.base import Fitted, Predictive, Walked
+from riskcore.measures.rolling import all_known
+from riskcore.volatility import EWMA, Constant, ConstantMean, Mean, Volatility, VolatilityFit, WindowFits, ZeroMean
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,36 @@ class LocationScale:
         estimate = self.volatility.fit(losses, mean=self.mean_used, law=self.law, start=warm)
         return FittedLocationScale(self, estimate)
 
+    def walk(self, losses: FloatArray, targets: Sequence[Target], blocks: Sequence[Block]) -> Walked | None:
+        """Forecasts of many blocks at once; None where the volatility has to be estimated window by window."""
+        begins = np.array([b.train.start for b in blocks])
+        days = np.array([b.test.stop - b.test.start for b in blocks])
+        n = blocks[0].train.stop - blocks[0].train.start
+        if (begins + n != [b.train.stop for b in blocks]).any():
+            return None  # an expanding plan
+        if isinstance(self.volatility, Constant):
+            return self._walk_moments(losses, targets, blocks) if self.law.is_sample else None
+        cold = np.array([b.index % defaults.COLD_START_EVERY == 0 for b in blocks])
+        fits = self.volatility.fit_windows(losses, begins, n, cold, mean=self.mean_used, law=self.law)
+        if fits is None:
+            return None
+        sigma, before = fits.filtered(losses, days, residuals=self.law.is_sample)
+        each = np.repeat(np.arange(begins.size), days)
+        sample = self.law.is_sample
+        law = SampleLaw.each(before, decay=getattr(self.law, "decay", None)) if sample else _rows(fits, each)
+        day = Predictive(fits.mean[each], sigma, law)
+        return Walked(_values(day, targets), fits.status[each], day)
+
+    def _walk_moments(self, losses: FloatArray, targets: Sequence[Target], blocks: Sequence[Block]) -> Walked:
+        """Forecasts by moments of the last losses: the refits do not matter."""
+        first, stop = blocks[0].test.start, blocks[-1].test.stop
+        fitted = self.fit(losses[blocks[0].train], targets)
+        seen = losses[blocks[0].train.start : stop - 1]
+        day = fitted.predictive(seen, stop - first)
+        constant = [losses[b.train].max() == losses[b.train].min() for b in blocks]
+        status = np.where(constant, Status.boundary, Status.ok).astype(np.int8)
+        return Walked(_values(day, targets), np.repeat(status, [b.test.stop - b.test.start for b in blocks]), day)
+
     def fallback(self) -> LocationScale | None:
         """What stands in when the estimation failed for longer than stale parameters may serve: EWMA, same law."""
         return replace(self, volatility=EWMA(), mean=None) if self.volatility.estimated else None
@@ -111,10 +144,7 @@ class FittedLocationScale:
 
     def predict(self, losses: FloatArray, targets: Sequence[Target], last: int) -> FloatArray:
         """Forecasts (last, k) for the steps after each of the last `last` rows."""
-        day = self.predictive(losses, last)
-        # No volatility: a sample law still has its losses, a law with a formula has no scale to speak of.
-        scale = _positive(day.volatility) if day.law.is_sample else np.where(day.volatility > 0, day.volatility, np.nan)
-        return np.column_stack([day.mean + scale * day.law.value(t) for t in targets])
+        return _values(self.predictive(losses, last), targets)
 
     def predictive(self, losses: FloatArray, last: int) -> Predictive:
         """Laws of the same steps; a sample law has one row of residuals per day."""
@@ -141,11 +171,25 @@ class FittedLocationScale:
         known = np.isfinite(residuals)
         law = SampleLaw.rolling(np.where(known, residuals, 0.0), n_obs, last, decay)
         recent = known[known.size - n_obs - last + 1 :]
-        usable = np.asarray(np.lib.stride_tricks.sliding_window_view(recent, n_obs).all(axis=1))
         if constant:
-            shift = mu[mu.size - last :, None] if moving else 0.0
-            law = replace(law, rows=(law.rows - shift) / _positive(sigma[sigma.size - last :])[:, None])
-        return law, usable
+            law = law.standardised(mu[mu.size - last :] if moving else 0.0, _positive(sigma[sigma.size - last :]))
+        return law, all_known(recent, n_obs)
+
+
+def _values(day: Predictive, targets: Sequence[Target]) -> FloatArray:
+    """The targets of each day's law."""
+    # No volatility: a sample law still has its losses, a law with a formula has no scale to speak of.
+    if isinstance(day.law, SampleLaw):
+        return np.asarray(day.mean[:, None] + _positive(day.volatility)[:, None] * day.law.values(targets))
+    scale = np.where(day.volatility > 0, day.volatility, np.nan)
+    return np.column_stack([day.mean + scale * day.law.value(t) for t in targets])
+
+
+def _rows(fits: WindowFits, each: IntArray) -> Law:
+    """The parametric laws of days, `each` with the number of its window; NaN where a window has no estimate."""
+    good = fits.status[each] != Status.failed
+    params = {name: np.where(good, values[each], np.nan) for name, values in fits.law_params.items()}
+    return cast(Law, law_rows(cast(ParametricLaw, fits.law), params))
 
 
 def _positive(sigma: FloatArray) -> FloatArray:

@@ -9,10 +9,6 @@ import numpy as np
 from riskcore._types import FloatArray
 from riskcore.errors import ConfigError, FitError, require
 
-MAX_STEPS = 200
-SHORTEST = 1e-10
-ROUNDING = 1e-14
-
 
 @dataclass(frozen=True)
 class ExpectileRegression:
@@ -22,48 +18,28 @@ class ExpectileRegression:
     standard_errors: FloatArray
     mean_score: float
     exceedance_share: float
-    steps: int
 
 
-def expectile_coefficients(
-    response: FloatArray, design: FloatArray, level: float, start: FloatArray | None = None
-) -> tuple[FloatArray, int]:
-    """Coefficients alone, and the steps taken: the part that a level search repeats.
+def check_state(state: int, level: float, design: FloatArray) -> None:
+    """Raise FitError for a window that the kernel did not settle; `design` has a column for each regressor."""
+    from riskcore.kernels.asymmetric import DEFICIENT, MAX_STEPS, UNSETTLED
 
-    Weighted least squares is a full Newton step of a convex, piecewise quadratic objective; it is halved where the
-    objective would rise (far in the tail full steps may cycle), so the iteration ends at the minimum.
-    """
-    solution = _least_squares(np.ones(response.size), response, design) if start is None else start
-    residual, stalled = response - design @ solution, 0
-    for step in range(1, MAX_STEPS + 1):
-        above = residual > 0
-        weight = np.where(above, level, 1.0 - level)
-        full = _least_squares(weight, response, design)
-        moved = response - design @ full
-        if np.array_equal(moved > 0, above):
-            return full, step
-        cost, length = float(weight @ residual**2), 1.0
-        slack = ROUNDING * cost
-        if abs(_cost(moved, level) - cost) <= slack:
-            stalled += 1
-            if stalled == 3:  # a loss on the fit itself, whose side rounding decides: it does not matter
-                return full, step
-        while _cost(moved, level) > cost + slack and length > SHORTEST:
-            length *= 0.5
-            moved = response - design @ (solution + length * (full - solution))
-        solution, residual = solution + length * (full - solution), moved
-    raise FitError(f"the expectile regression at level {level} did not settle in {MAX_STEPS} steps")
+    if state == DEFICIENT:
+        n_rows, k = design.shape
+        rank = min(int(np.linalg.matrix_rank(design)), n_rows, k - 1)
+        raise FitError(f"design must have full rank {k}, got {rank}")
+    settled = state != UNSETTLED
+    require(settled, f"the expectile regression at level {level} did not settle in {MAX_STEPS} steps", FitError)
 
 
-def _cost(residual: FloatArray, level: float) -> float:
-    return float(np.where(residual > 0, level, 1.0 - level) @ residual**2)
-
-
-def _least_squares(weight: FloatArray, response: FloatArray, design: FloatArray) -> FloatArray:
-    root = np.sqrt(weight)
-    solution, _, rank, _ = np.linalg.lstsq(root[:, None] * design, root * response)
-    require(int(rank) == design.shape[1], f"design must have full rank {design.shape[1]}, got {rank}", FitError)
-    return np.asarray(solution, dtype=np.float64)
+def sandwich_errors(response: FloatArray, design: FloatArray, level: float, coefficients: FloatArray) -> FloatArray:
+    """Standard errors of the coefficients: square roots of the diagonal of D^-1 V D^-1 / n."""
+    residual = response - design @ coefficients
+    weight = np.where(residual > 0, level, 1.0 - level)
+    bread = np.linalg.inv(design.T @ (weight[:, None] * design) / response.size)
+    scores = (weight * residual)[:, None] * design
+    covariance = bread @ (scores.T @ scores / response.size) @ bread / response.size
+    return np.asarray(np.sqrt(np.diag(covariance)))
 
 
 def expectile_regression(
@@ -113,16 +89,19 @@ def expectile_regression(
     finite = bool(np.isfinite(response).all() and np.isfinite(design).all())
     require(finite, "response and design must be finite, got NaN or inf", ConfigError)
     require(0 < level < 1, f"level must lie in (0, 1), got {level!r}")
-    solution, steps = expectile_coefficients(response, design, level, start)
+    from riskcore.kernels.asymmetric import expectile_windows
+
+    near = np.full((1, design.shape[1]), np.nan) if start is None else np.array([start], dtype=np.float64)
+    _, found, state = expectile_windows(
+        response, np.ascontiguousarray(design.T), np.array([0]), np.array([response.size]), np.array([start is None]),
+        np.array([float(level)]), np.array([False]), near,
+    )  # fmt: skip
+    check_state(int(state[0]), level, design)
+    solution = found[0, 0]
     residual = response - design @ solution
-    weight = np.where(residual > 0, level, 1.0 - level)
-    bread = np.linalg.inv(design.T @ (weight[:, None] * design) / response.size)
-    scores = (weight * residual)[:, None] * design
-    covariance = bread @ (scores.T @ scores / response.size) @ bread / response.size
     return ExpectileRegression(
         coefficients=solution,
-        standard_errors=np.sqrt(np.diag(covariance)),
-        mean_score=float(np.mean(weight * residual**2)),
+        standard_errors=sandwich_errors(response, design, level, solution),
+        mean_score=float(np.mean(np.where(residual > 0, level, 1.0 - level) * residual**2)),
         exceedance_share=float(np.mean(residual > 0)),
-        steps=steps,
     )

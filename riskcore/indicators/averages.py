@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from riskcore._types import FloatArray
+from riskcore._types import FloatArray, IntArray
 from riskcore.errors import DataError, require
-from riskcore.kernels.ema import ema_rows
+from riskcore.kernels.ema import ema_panel
 
 Start = Literal["first", "mean"]
+Settings = float | Sequence[float]
+"""One span, half-life or decay, or several."""
 
 
 def ema_gain(*, span: float | None = None, halflife: float | None = None, decay: float | None = None) -> float:
@@ -72,9 +75,19 @@ def ema(
 def ema(
     x: pd.DataFrame,
     *,
-    span: float | None = ...,
-    halflife: float | None = ...,
-    decay: float | None = ...,
+    span: Settings | None = ...,
+    halflife: Settings | None = ...,
+    decay: Settings | None = ...,
+    start: Start = ...,
+    bias_corrected: bool = ...,
+) -> pd.DataFrame: ...
+@overload
+def ema(
+    x: pd.Series,
+    *,
+    span: Sequence[float] | None = ...,
+    halflife: Sequence[float] | None = ...,
+    decay: Sequence[float] | None = ...,
     start: Start = ...,
     bias_corrected: bool = ...,
 ) -> pd.DataFrame: ...
@@ -82,18 +95,18 @@ def ema(
 def ema(
     x: npt.ArrayLike,
     *,
-    span: float | None = ...,
-    halflife: float | None = ...,
-    decay: float | None = ...,
+    span: Settings | None = ...,
+    halflife: Settings | None = ...,
+    decay: Settings | None = ...,
     start: Start = ...,
     bias_corrected: bool = ...,
 ) -> FloatArray: ...
 def ema(
     x: pd.Series | pd.DataFrame | npt.ArrayLike,
     *,
-    span: float | None = None,
-    halflife: float | None = None,
-    decay: float | None = None,
+    span: Settings | None = None,
+    halflife: Settings | None = None,
+    decay: Settings | None = None,
     start: Start = "first",
     bias_corrected: bool = False,
 ) -> pd.Series | pd.DataFrame | FloatArray:
@@ -109,8 +122,8 @@ def ema(
     ----------
     x : Series, DataFrame or array of one or two dimensions
         Finite values or NaN, time downwards.
-    span, halflife, decay : float, optional
-        Exactly one of them, see `ema_gain`.
+    span, halflife, decay : float or sequence of float, optional
+        Exactly one of them, see `ema_gain`; several values give as many averages in one pass.
     start : {"first", "mean"}
         The state begins at the first value, or at the mean of the first `span` values (rounded up; NaN before).
     bias_corrected : bool
@@ -119,9 +132,10 @@ def ema(
     Returns
     -------
     Series, DataFrame or array
-        As `x`. A NaN in `x` leaves the state as it was and shows it: the next value gets the weight it would have had
-        without the gap. That is ``ewm(ignore_na=True)`` in pandas; its default ages the state over the gap. NaN before
-        the first value.
+        As `x`. With several values one more axis at the end: a Series becomes a DataFrame with the values as columns,
+        a DataFrame gets columns (column, value). A NaN in `x` leaves the state as it was and shows it: the next value
+        gets the weight it would have had without the gap. That is ``ewm(ignore_na=True)`` in pandas; its default ages
+        the state over the gap. NaN before the first value.
 
     Raises
     ------
@@ -136,20 +150,63 @@ def ema(
     array([1.  , 1.5 , 1.5 , 2.75])
     >>> ema([1.0, 2.0, 6.0, 4.0], span=3, start="mean").tolist()
     [nan, nan, 3.0, 3.5]
+    >>> ema([1.0, 2.0, 4.0], span=[1, 3])
+    array([[1.  , 1.  ],
+           [2.  , 1.5 ],
+           [4.  , 2.75]])
     """
-    gain = ema_gain(span=span, halflife=halflife, decay=decay)
+    name, settings, several = _settings(span, halflife, decay)
+    gains = np.array([ema_gain(**{name: value}) for value in settings])
     require(start in ("first", "mean"), f"start must be 'first' or 'mean', got {start!r}")
     require(start == "first" or not bias_corrected, "bias_corrected must be False with start='mean', got True")
     values = np.asarray(x, dtype=np.float64)
     require(values.ndim in (1, 2), f"x must have one or two dimensions, got {values.ndim}", DataError)
-    require(not bool(np.isinf(values).any()), "x must be finite or NaN, got an infinite value", DataError)
+    smooth = np.empty((*values.shape, gains.size))
+    panel = np.ascontiguousarray(values if values.ndim == 2 else values[:, None])
+    for first, chosen in _starts(gains, start):
+        columns = panel if chosen.size == 1 else np.repeat(panel, chosen.size, axis=1)
+        out = np.empty_like(columns)
+        states = ema_panel(columns, np.tile(gains[chosen], panel.shape[1]), first, bias_corrected, out)
+        infinite = bool(np.isinf(states).any()) and bool(np.isinf(values).any())
+        require(not infinite, "x must be finite or NaN, got an infinite value", DataError)
+        if chosen.size == gains.size:
+            smooth = out.reshape(smooth.shape)
+        else:
+            smooth[..., chosen] = out.reshape(*values.shape, chosen.size)
+    return _dressed(x, smooth if several else smooth[..., 0], name, settings)
+
+
+def _settings(
+    span: Settings | None, halflife: Settings | None, decay: Settings | None
+) -> tuple[str, list[float], bool]:
+    """Name and values of the one setting that is given, and whether it is a sequence."""
+    given = {k: v for k, v in (("span", span), ("halflife", halflife), ("decay", decay)) if v is not None}
+    require(len(given) == 1, f"exactly one of span, halflife, decay must be given, got {given or 'none'}")
+    name, value = given.popitem()
+    several = np.ndim(value) == 1
+    values = list(value) if several else [value]  # type: ignore[arg-type]  # a sequence or a number
+    require(bool(values), f"{name} must have at least one value, got none")
+    return name, values, several  # type: ignore[return-value]  # numbers
+
+
+def _starts(gains: FloatArray, start: Start) -> list[tuple[int, IntArray]]:
+    """Number of values whose mean begins the state, and the gains that begin so."""
+    if start == "first":
+        return [(1, np.arange(gains.size))]
     # A span of 2.9999999999 that was meant as 3 must not need a fourth value.
-    first = 1 if start == "first" else max(1, math.ceil(round(2.0 / gain - 1.0, 9)))
-    rows = np.ascontiguousarray(np.atleast_2d(values.T))
-    out = ema_rows(rows, gain, first, bias_corrected)
-    smooth: FloatArray = out[0] if values.ndim == 1 else np.ascontiguousarray(out.T)
+    firsts = np.maximum(1, np.ceil(np.round(2.0 / gains - 1.0, 9))).astype(np.int64)
+    return [(int(first), np.flatnonzero(firsts == first)) for first in np.unique(firsts)]
+
+
+def _dressed(x: object, smooth: FloatArray, name: str, settings: list[float]) -> pd.Series | pd.DataFrame | FloatArray:
+    """`smooth` with the labels of `x`."""
     if isinstance(x, pd.Series):
-        return pd.Series(smooth, index=x.index, name=x.name)
+        if smooth.ndim == 1:
+            return pd.Series(smooth, index=x.index, name=x.name)
+        return pd.DataFrame(smooth, index=x.index, columns=pd.Index(settings, name=name), copy=False)
     if isinstance(x, pd.DataFrame):
-        return pd.DataFrame(smooth, index=x.index, columns=x.columns)
+        if smooth.ndim == 2:
+            return pd.DataFrame(smooth, index=x.index, columns=x.columns, copy=False)
+        columns = pd.MultiIndex.from_product([x.columns, settings], names=[x.columns.name, name])
+        return pd.DataFrame(smooth.reshape(len(x), -1), index=x.index, columns=columns, copy=False)
     return smooth

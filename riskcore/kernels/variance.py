@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from riskcore._types import FloatArray
+from riskcore._types import FloatArray, IntArray
 
 SQRT_2_OVER_PI = 0.7978845608028654
 LOG_VARIANCE_CAP = 700.0
@@ -55,3 +55,42 @@ def egarch_variance(
         log_variance = min(log_variance, LOG_VARIANCE_CAP)
         out[t + 1] = np.exp(log_variance)
     return out
+
+
+@njit(cache=True, error_model="numpy")
+def window_volatilities(
+    losses: FloatArray,
+    begins: IntArray,
+    n: int,
+    days: IntArray,
+    mean: FloatArray,
+    recursion: FloatArray,
+    log_variance: bool,
+    presample: FloatArray,
+    sigma: FloatArray,
+    before: FloatArray,
+) -> None:
+    """Volatilities of the `days` after each window by that window's recursion, one after another into `sigma`.
+
+    `before`, unless it has no rows, takes for each of those days the `n` losses before it, less the mean and divided
+    by their volatilities. A volatility of zero divides as one.
+    """
+    at = 0
+    for w in range(begins.size):
+        begin, count = begins[w], days[w]
+        shocks = losses[begin : begin + n + count - 1] - mean[w]
+        omega, alpha, gamma, beta = recursion[w, 0], recursion[w, 1], recursion[w, 2], recursion[w, 3]
+        if log_variance:
+            h = egarch_variance(shocks, omega, alpha, gamma, beta, presample[w], 0)
+        else:
+            h = gjr_variance(shocks, omega, alpha, gamma, beta, presample[w], 0)
+        for i in range(count):
+            sigma[at + i] = np.sqrt(h[n + i])
+        if before.shape[0] > 0:
+            for s in range(n + count - 1):
+                scale = np.sqrt(h[s])
+                shocks[s] /= scale if scale != 0.0 else 1.0
+            for i in range(count):
+                for s in range(n):
+                    before[at + i, s] = shocks[i + s]
+        at += count

@@ -148,16 +148,6 @@ def sorted_expectiles(
     return out.reshape(*rows.shape[:-1], len(levels))
 
 
-def sorted_half_gini(rows: FloatArray, *, weights: FloatArray | None = None) -> FloatArray:
-    """Half of the mean absolute difference, ``0.5 E|L - L'|``, of every row: the last term of its CRPS."""
-    n = rows.shape[-1]
-    x = rows - _mean(rows, weights)[..., None]
-    if weights is None:
-        return np.asarray((x * np.arange(1.0 - n, n, 2.0)).sum(axis=-1) / float(n) ** 2)
-    cum = np.cumsum(weights, axis=-1)
-    return np.asarray((weights * x * (2.0 * cum - weights - cum[..., -1:])).sum(axis=-1))
-
-
 def _expectiles(rows: FloatArray, levels: Sequence[float] | FloatArray, weights: FloatArray | None) -> FloatArray:
     """Expectiles (k, m) of rows (k, n)."""
     n = rows.shape[-1]

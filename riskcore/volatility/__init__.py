@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from riskcore.volatility.base import StartRule, Volatility, VolatilityFit, fit_chain, log_likelihood
+from riskcore.volatility.base import StartRule, Volatility, VolatilityFit, WindowFits, log_likelihood
 from riskcore.volatility.garch import EGARCH, GARCH, GJR
 from riskcore.volatility.means import AR1, MEANS, ConstantMean, Mean, ZeroMean
 from riskcore.volatility.moments import EWMA, Constant
@@ -28,7 +28,7 @@ __all__ = [
     "StartRule",
     "Volatility",
     "VolatilityFit",
+    "WindowFits",
     "ZeroMean",
-    "fit_chain",
     "log_likelihood",
 ]

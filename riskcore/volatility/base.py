@@ -1,14 +1,15 @@
-"""What a volatility is: `fit` on a window, `filter` over losses, `fit_windows` for many windows."""
+"""What a volatility is: `fit` on a window, `filter` over losses, `fit_windows` for many windows at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from riskcore._types import FloatArray, Status
+from riskcore._types import BoolArray, FloatArray, IntArray, Status
 from riskcore.distributions import Law
 from riskcore.volatility.fast import Tracks
 from riskcore.volatility.means import Mean
@@ -40,6 +41,47 @@ class VolatilityFit:
         return {**dict(zip(self.mean.names, self.mean_params, strict=True)), **self.params, **law}
 
 
+@dataclass(frozen=True)
+class WindowFits:
+    """Estimates of one volatility on m windows of `n` losses, in the units of the losses; one entry for each window.
+
+    `recursion` are the coefficients (m, 4) of the variance's recursion, with `log_variance` of the log variance:
+    omega, alpha, gamma, beta. Where `status` is failed the other figures mean nothing.
+    """
+
+    begins: IntArray
+    n: int
+    mean: FloatArray
+    recursion: FloatArray
+    log_variance: bool
+    presample: FloatArray
+    law: Law
+    law_params: Mapping[str, FloatArray]
+    log_likelihood: FloatArray
+    status: npt.NDArray[np.int8]
+    evaluations: IntArray
+
+    def filtered(self, losses: FloatArray, days: IntArray, *, residuals: bool) -> tuple[FloatArray, FloatArray]:
+        """Volatilities of the `days` after each window, and for each day the `n` standardised losses before it."""
+        from riskcore.kernels.variance import window_volatilities
+
+        rows = int(days.sum())
+        sigma, before = np.empty(rows), np.empty((rows if residuals else 0, self.n))
+        window_volatilities(
+            losses,
+            self.begins,
+            self.n,
+            days,
+            self.mean,
+            self.recursion,
+            self.log_variance,
+            self.presample,
+            sigma,
+            before,
+        )
+        return sigma, before
+
+
 class Volatility(Protocol):
     """A frozen dataclass of settings."""
 
@@ -55,27 +97,13 @@ class Volatility(Protocol):
         ...
 
     def fit_windows(
-        self, losses: FloatArray, windows: Sequence[slice], *, mean: Mean, law: Law
-    ) -> list[VolatilityFit | None]:
-        """Fits of many windows, each started from the one before it; None where the fit failed."""
+        self, losses: FloatArray, begins: IntArray, n: int, cold: BoolArray, *, mean: Mean, law: Law
+    ) -> WindowFits | None:
+        """`fit` on the windows of `n` losses from `begins` on, each warm from the one before unless `cold`.
+
+        None where this volatility, mean and law have no way to do many windows at once.
+        """
         ...
-
-
-def fit_chain(
-    volatility: Volatility, losses: FloatArray, windows: Sequence[slice], *, mean: Mean, law: Law
-) -> list[VolatilityFit | None]:
-    """The definition of `fit_windows`: one fit after another, each warm from the last that succeeded."""
-    from riskcore.errors import FitError
-
-    fits: list[VolatilityFit | None] = []
-    last: VolatilityFit | None = None
-    for window in windows:
-        try:
-            last = volatility.fit(losses[window].copy(), mean=mean, law=law, start=last)
-            fits.append(last)
-        except FitError:
-            fits.append(None)
-    return fits
 
 
 def gaussian_if_sample(law: Law) -> Law:

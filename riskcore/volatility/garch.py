@@ -6,39 +6,37 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from riskcore._types import FloatArray
-from riskcore.distributions import Law
+from riskcore._types import BoolArray, FloatArray, IntArray, Status
+from riskcore.distributions import Law, LawRows, ParametricLaw, law_rows, upper_second_moment
 from riskcore.errors import FitError, require
 from riskcore.kernels.variance import egarch_variance, gjr_variance
-from riskcore.volatility.base import StartRule, VolatilityFit, fit_chain, gaussian_if_sample, log_likelihood
+from riskcore.volatility import fast
+from riskcore.volatility.base import StartRule, VolatilityFit, WindowFits, gaussian_if_sample, log_likelihood
 from riskcore.volatility.means import Mean
+from riskcore.volatility.problem import problem, serves
 from riskcore.volatility.search import Search
 
 BACKCAST_DAYS, BACKCAST_DECAY = 75, 0.94
 MIN_OBS = 30
 """Fewer losses than this cannot tell five to seven parameters apart."""
+Flags = BoolArray | np.bool_
 EDGE = 1e-6
 """A parameter this near to its bound lies on it."""
 
 
-def upper_second_moment(law: Law) -> float:
-    r"""Second moment of the positive part, :math:`E z^2 1\{z>0\} = 2\int_0^\infty E(Z-x)^+ dx`."""
-    from scipy.integrate import quad
-
-    near, far = (quad(law.upm, a, b, epsabs=1e-12, limit=200)[0] for a, b in ((0.0, 10.0), (10.0, np.inf)))
-    return 2.0 * float(near + far)
-
-
-def law_on_edge(law: Law) -> bool:
-    """Whether an estimated parameter of the law lies on its bound."""
-    bounds = getattr(law, "bounds", {})
-    return any(
-        min(abs(v - low), abs(v - high)) < EDGE * high for n, v in law.params.items() for low, high in [bounds[n]]
-    )
+def law_on_edge(law: Law | LawRows) -> Flags:
+    """Whether a parameter of the law lies on its bound, for each of its rows."""
+    bounds = getattr(law.settings if isinstance(law, LawRows) else law, "bounds", {})
+    found: Flags = np.bool_(False)
+    for name, (low, high) in bounds.items():
+        if name in law.params:
+            value = law.params[name]
+            found = found | (np.minimum(np.abs(value - low), np.abs(value - high)) < EDGE * high)
+    return found
 
 
 @dataclass(frozen=True)
@@ -62,20 +60,20 @@ class _Family(ABC):
     def variance(self, shocks: FloatArray, params: Mapping[str, float], presample: float, hold: int) -> FloatArray:
         """Variances of rows 0..n, row t from rows before t."""
 
-    def constraint(self, params: Mapping[str, float]) -> float:
+    def constraint(self, params: Mapping[str, Any]) -> Any:
         """What an estimation keeps at or below one: the persistence under a symmetric law."""
         return params["alpha"] + params["beta"] + 0.5 * params.get("gamma", 0.0)
 
-    def persistence(self, params: Mapping[str, float], law: Law) -> float:
+    def persistence(self, params: Mapping[str, Any], law: Law | LawRows) -> Any:
         """Rate at which a forecast of the variance returns to its mean; stationary below one."""
         return self.constraint(params)
 
-    def on_edge(self, params: Mapping[str, float], law: Law) -> bool:
-        """Whether a parameter lies on its bound."""
-        near = 1 - EDGE
-        return self.persistence(params, law) > near or self.constraint(params) > near or law_on_edge(law)
+    def on_edge(self, params: Mapping[str, Any], law: Law | LawRows) -> Flags:
+        """Whether a parameter lies on its bound, for each entry of the parameters."""
+        largest = np.maximum(self.persistence(params, law), self.constraint(params))
+        return cast(Flags, (largest > 1 - EDGE) | law_on_edge(law))
 
-    def rescaled(self, params: Mapping[str, float], factor: float) -> dict[str, float]:
+    def rescaled(self, params: Mapping[str, Any], factor: Any) -> dict[str, Any]:
         """Parameters for losses multiplied by `factor`."""
         return {**params, "omega": params["omega"] * factor**2}
 
@@ -108,10 +106,20 @@ class _Family(ABC):
 
     def presample(self, shocks: FloatArray) -> float:
         """Presample variance by the start rule."""
-        if self.start == "sample-variance":
-            return float(np.mean(shocks**2))
-        weights = BACKCAST_DECAY ** np.arange(min(BACKCAST_DAYS, shocks.size))
-        return float(weights @ shocks[: weights.size] ** 2 / weights.sum())
+        weights = self.presample_weights(shocks.size)
+        return float(weights @ shocks[: weights.size] ** 2)
+
+    @property
+    def moves(self) -> bool:
+        """Whether the presample variance moves with the mean."""
+        return self.start == "sample-variance"
+
+    def presample_weights(self, n: int) -> FloatArray:
+        """Weights of the first squared shocks of a window of `n` in its presample variance."""
+        if self.moves:
+            return np.full(n, 1.0 / n)
+        weights = BACKCAST_DECAY ** np.arange(min(BACKCAST_DAYS, n))
+        return np.asarray(weights / weights.sum())
 
     def fit(self, losses: FloatArray, *, mean: Mean, law: Law, start: VolatilityFit | None = None) -> VolatilityFit:
         """Maximum likelihood of mean, volatility and the law's free parameters on one window.
@@ -135,8 +143,9 @@ class _Family(ABC):
         scale = float(np.std(losses))
         usable = scale > 0 and scale > 1e-12 * float(np.max(np.abs(losses)))
         require(usable, "losses are constant: a volatility cannot be estimated", FitError)
-        search = Search(self, losses / scale, mean, gaussian_if_sample(law), scale)
+        search = Search(self, losses, mean, gaussian_if_sample(law), scale)
         found = search.run(start)
+        scale = search.scale
         fitted = law if law.is_sample else found.law
         return VolatilityFit(
             mean=mean,
@@ -156,10 +165,38 @@ class _Family(ABC):
         )
 
     def fit_windows(
-        self, losses: FloatArray, windows: Sequence[slice], *, mean: Mean, law: Law
-    ) -> list[VolatilityFit | None]:
-        """Fits of many windows, each started from the one before it; None where the fit failed."""
-        return fit_chain(self, losses, windows, mean=mean, law=law)
+        self, losses: FloatArray, begins: IntArray, n: int, cold: BoolArray, *, mean: Mean, law: Law
+    ) -> WindowFits | None:
+        """`fit` on many windows at once by our own kernel; None where it does not serve.
+
+        The status is failed where the kernel finds nothing acceptable: `fit` goes on with other ways there.
+        """
+        used = gaussian_if_sample(law)
+        if n < MIN_OBS or not serves(self.short, mean.short, used):
+            return None
+        task = problem(self.short, self.names, mean.names, cast(ParametricLaw, used), self.moves)
+        found = fast.Estimation(task, losses, begins, n, self.presample_weights(n)).run(cold)
+        whole, law_params = found.whole, found.law_params()
+        scales = np.where(found.scales > 0, found.scales, np.nan)
+        params = self.rescaled(found.params(), scales)
+        zeros = np.zeros(begins.size)
+        with np.errstate(invalid="ignore"):
+            edge = self.on_edge(params, law_rows(task.law, law_params)) if found.accepted.any() else found.accepted
+        status = np.where(edge, Status.boundary, np.where(found.rough, Status.retry, Status.ok))
+        level = whole[:, 0] * scales
+        return WindowFits(
+            begins=begins,
+            n=n,
+            mean=level,
+            recursion=np.column_stack([params.get(name, zeros) for name in ("omega", "alpha", "gamma", "beta")]),
+            log_variance=task.log_variance,
+            presample=found.presample * scales**2,
+            law=law,
+            law_params={} if law.is_sample else law_params,
+            log_likelihood=found.log_likelihood - n * np.log(scales),
+            status=np.where(found.accepted, status, Status.failed).astype(np.int8),
+            evaluations=found.evaluations,
+        )
 
 
 @dataclass(frozen=True)
@@ -190,9 +227,10 @@ class GARCH(_Family):
         """Variances of rows 0..n, row t from rows before t."""
         return gjr_variance(shocks, params["omega"], params["alpha"], 0.0, params["beta"], presample, hold)
 
-    def on_edge(self, params: Mapping[str, float], law: Law) -> bool:
-        """Whether a parameter lies on its bound."""
-        return min(params["alpha"], params["beta"]) < EDGE or super().on_edge(params, law)
+    def on_edge(self, params: Mapping[str, Any], law: Law | LawRows) -> Flags:
+        """Whether a parameter lies on its bound, for each entry of the parameters."""
+        floor = np.minimum(params["alpha"], params["beta"])
+        return cast(Flags, (floor < EDGE) | super().on_edge(params, law))
 
 
 @dataclass(frozen=True)
@@ -224,16 +262,16 @@ class GJR(_Family):
         """Variances of rows 0..n, row t from rows before t."""
         return gjr_variance(shocks, params["omega"], params["alpha"], params["gamma"], params["beta"], presample, hold)
 
-    def persistence(self, params: Mapping[str, float], law: Law) -> float:
+    def persistence(self, params: Mapping[str, Any], law: Law | LawRows) -> Any:
         """``alpha + beta + gamma k`` with ``k = E z^2 1{z > 0}``, 1/2 for a symmetric law."""
-        skewed = law.short == "skewt" and not law.free
+        skewed = law.short in ("skewt", LawRows.short) and not law.free
         k = upper_second_moment(law) if skewed else 0.5
         return params["alpha"] + params["beta"] + k * params["gamma"]
 
-    def on_edge(self, params: Mapping[str, float], law: Law) -> bool:
-        """Whether a parameter lies on its bound."""
-        floor = min(params["alpha"], params["beta"], params["alpha"] + params["gamma"])
-        return floor < EDGE or super().on_edge(params, law)
+    def on_edge(self, params: Mapping[str, Any], law: Law | LawRows) -> Flags:
+        """Whether a parameter lies on its bound, for each entry of the parameters."""
+        floor = np.minimum(np.minimum(params["alpha"], params["beta"]), params["alpha"] + params["gamma"])
+        return cast(Flags, (floor < EDGE) | super().on_edge(params, law))
 
 
 @dataclass(frozen=True)
@@ -268,13 +306,13 @@ class EGARCH(_Family):
             shocks, params["omega"], params["alpha"], params["gamma"], params["beta"], presample, hold
         )
 
-    def constraint(self, params: Mapping[str, float]) -> float:
+    def constraint(self, params: Mapping[str, Any]) -> Any:
         """``|beta|``, the persistence of the log variance."""
         return abs(params["beta"])
 
-    def rescaled(self, params: Mapping[str, float], factor: float) -> dict[str, float]:
+    def rescaled(self, params: Mapping[str, Any], factor: Any) -> dict[str, Any]:
         """Parameters for losses multiplied by `factor`."""
-        return {**params, "omega": params["omega"] + (1.0 - params["beta"]) * 2.0 * math.log(factor)}
+        return {**params, "omega": params["omega"] + (1.0 - params["beta"]) * 2.0 * np.log(factor)}
 
     def from_arch(self, values: Sequence[float]) -> dict[str, float]:
         """Parameters from arch's values, mirrored to losses."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from riskcore import defaults
-from riskcore._types import FloatArray, Status
+from riskcore._types import BoolArray, FloatArray, IntArray, Status
 from riskcore.distributions import Law
 from riskcore.errors import FitError, require
+from riskcore.kernels.moments import sliding_means, sliding_squares
 from riskcore.kernels.variance import ewma_variance
-from riskcore.volatility.base import VolatilityFit, fit_chain, log_likelihood
+from riskcore.volatility.base import VolatilityFit, WindowFits, log_likelihood
 from riskcore.volatility.means import ConstantMean, Mean
 
 N_START = 75
@@ -74,19 +74,18 @@ class Constant:
         """Moments of the last `n_obs` losses before each row; rows inside the first window take that window's."""
         n = fit.n_obs
         mu = fit.mean.path(losses, fit.mean_params)
-        windows = np.lib.stride_tricks.sliding_window_view
         if isinstance(fit.mean, ConstantMean):
-            mu[n:] = windows(losses, n).mean(axis=1)
-            variance = windows(losses, n).var(axis=1)
+            mu[n:] = sliding_means(losses, n)
+            variance = sliding_squares(losses, n, mu[n:])
         else:
-            variance = np.mean(windows(losses - mu[:-1], n) ** 2, axis=1)
+            variance = sliding_squares(losses - mu[:-1], n, np.zeros(losses.size - n + 1))
         return mu, np.sqrt(np.concatenate([np.full(n, variance[0]), variance]))
 
     def fit_windows(
-        self, losses: FloatArray, windows: Sequence[slice], *, mean: Mean, law: Law
-    ) -> list[VolatilityFit | None]:
-        """Fits of many windows."""
-        return fit_chain(self, losses, windows, mean=mean, law=law)
+        self, losses: FloatArray, begins: IntArray, n: int, cold: BoolArray, *, mean: Mean, law: Law
+    ) -> WindowFits | None:
+        """None: a moment of the last losses is no recursion."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,31 @@ class EWMA:
         return mu, np.sqrt(ewma_variance(losses - mu[:-1], self.decay, fit.presample))
 
     def fit_windows(
-        self, losses: FloatArray, windows: Sequence[slice], *, mean: Mean, law: Law
-    ) -> list[VolatilityFit | None]:
-        """Fits of many windows."""
-        return fit_chain(self, losses, windows, mean=mean, law=law)
+        self, losses: FloatArray, begins: IntArray, n: int, cold: BoolArray, *, mean: Mean, law: Law
+    ) -> WindowFits | None:
+        """Starts of many windows; None where a law is estimated, or the mean is an autoregression."""
+        if mean.short not in ("zero", "constant") or law.free:
+            return None
+        windows = np.lib.stride_tricks.sliding_window_view(losses, n)[begins]
+        level = windows.mean(axis=1) if mean.names else np.zeros(begins.size)
+        first = ((windows[:, :N_START] - level[:, None]) ** 2).mean(axis=1)
+        still = first == 0
+        first[still] = ((windows[still] - level[still, None]) ** 2).mean(axis=1)
+        constant = windows.max(axis=1) == windows.min(axis=1)
+        status = np.where(constant, Status.boundary, Status.ok)
+        if not law.is_sample:
+            status[constant | (first == 0)] = Status.failed
+        m = begins.size
+        return WindowFits(
+            begins=begins,
+            n=n,
+            mean=level,
+            recursion=np.tile([0.0, 1.0 - self.decay, 0.0, self.decay], (m, 1)),
+            log_variance=False,
+            presample=first,
+            law=law,
+            law_params={},
+            log_likelihood=np.full(m, np.nan),
+            status=status.astype(np.int8),
+            evaluations=np.zeros(m, dtype=np.int64),
+        )

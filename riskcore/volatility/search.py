@@ -20,6 +20,7 @@ from riskcore.volatility.base import VolatilityFit, log_likelihood
 from riskcore.volatility.coordinates import Coordinates
 from riskcore.volatility.fast import Tracks
 from riskcore.volatility.means import Mean
+from riskcore.volatility.problem import problem, serves
 
 LIKELIHOOD_SLACK = 1e-6
 """Log-likelihood that an accepted fit may lie below the constant variance's."""
@@ -57,11 +58,11 @@ class Family(Protocol):
         """Variances of rows 0..n."""
         ...
 
-    def constraint(self, params: Mapping[str, float]) -> float:
+    def constraint(self, params: Mapping[str, float]) -> Any:
         """What the optimiser keeps at or below one."""
         ...
 
-    def on_edge(self, params: Mapping[str, float], law: Law) -> bool:
+    def on_edge(self, params: Mapping[str, float], law: Law) -> Any:
         """Whether a parameter lies on its bound."""
         ...
 
@@ -78,12 +79,16 @@ class Family(Protocol):
         ...
 
     @property
-    def start(self) -> str:
-        """Name of the presample rule."""
+    def moves(self) -> bool:
+        """Whether the presample variance moves with the mean."""
         ...
 
     def presample(self, shocks: FloatArray) -> float:
         """Presample variance by the start rule."""
+        ...
+
+    def presample_weights(self, n: int) -> FloatArray:
+        """Weights of the first squared shocks of a window of `n` in its presample variance."""
         ...
 
 
@@ -109,7 +114,9 @@ class Search:
     """
 
     def __init__(self, family: Family, losses: FloatArray, mean: Mean, law: Law, scale: float) -> None:
-        self.family, self.losses, self.mean, self.law, self.scale = family, losses, mean, law, scale
+        self.family, self.mean, self.law, self.scale = family, mean, law, scale
+        self.unscaled, self.losses = losses, losses / scale
+        losses = self.losses
         shocks = (losses - mean.path(losses, mean.estimate(losses))[:-1])[mean.hold :]
         self.presample = family.presample(shocks)
         self.log_variance = family.short == "egarch"
@@ -124,7 +131,7 @@ class Search:
 
     def run(self, start: VolatilityFit | None) -> Candidate:
         """The best acceptable optimum; FitError if there is none."""
-        if fast.serves(self.family.short, self.mean.short, self.law):
+        if serves(self.family.short, self.mean.short, self.law):
             found = self._by_kernel(start)
             if found is not None and self._acceptable(found):
                 return found
@@ -133,16 +140,21 @@ class Search:
 
     def _by_kernel(self, start: VolatilityFit | None) -> Candidate | None:
         """The best optimum of our own kernel, None if it finds none."""
+        moving = self.family.moves
         law = cast(ParametricLaw, self.law)
-        moving = self.family.start == "sample-variance"
-        task = fast.problem(self.family.names, self.mean.names, law, moving)
-        level = self.mean.estimate(self.losses)
-        known = None if start is None else start.tracks
-        found = fast.maximise(task, self.losses, self.scale, level[0] if level else 0.0, self.presample, known)
-        if found is None:
+        task = problem(self.family.short, self.family.names, self.mean.names, law, moving)
+        known = None if start is None or start.tracks is None or start.tracks.problem != task else start.tracks
+        weights = self.family.presample_weights(self.losses.size)
+        run = fast.Estimation(task, self.unscaled, np.array([0]), self.losses.size, weights)
+        found = run.run(np.array([known is None]), known)
+        self.attempts += int(found.attempts[0])
+        if not found.accepted[0]:
             return None
-        self.attempts += found.attempts
-        return replace(self._candidate(found.mean_params, found.params, found.law), tracks=found.tracks)
+        self.retried = bool(found.rough[0])
+        # to the last bit what many windows at once give: the filter of a rough EGARCH blows rounding up
+        self.scale = float(found.scales[0])
+        best = self._candidate(*fast.read(found, 0))
+        return replace(best, presample=float(found.presample[0]), tracks=found.tracks(0))
 
     def _by_arch(self, start: VolatilityFit | None) -> Candidate:
         """Warm and cold by `arch`, a grid of starts if need be, then a polish."""
@@ -227,7 +239,7 @@ class Search:
         """The point with its likelihood, minus infinity where it has none."""
         hold = self.mean.hold
         shocks = self.losses - self.mean.path(self.losses, mean_params)[:-1]
-        moving = self.family.start == "sample-variance"
+        moving = self.family.moves
         presample = self.family.presample(shocks[hold:]) if moving else self.presample
         likelihood = -math.inf
         with np.errstate(all="ignore"):
@@ -258,7 +270,7 @@ class Search:
 
     def _guess(self, alpha: float, gamma: float, persistence: float) -> dict[str, float]:
         if self.log_variance:
-            level = math.log(self.presample) if self.family.start == "sample-variance" else 0.0
+            level = math.log(self.presample) if self.family.moves else 0.0
             return {
                 "omega": (1.0 - persistence) * level,
                 "alpha": 2.0 * alpha,

@@ -13,8 +13,11 @@ from riskcore._types import Block, FloatArray, Status, Target, WalkForward
 from riskcore.errors import FitError
 from riskcore.forecasters import Fitted, Forecaster, Predictive
 from riskcore.forecasts import DENSITY
+from riskcore.kernels.moments import sliding_means
 
 Tick = Callable[[int], None]
+AT_ONCE = 8_000_000
+"""Losses that the samples of days done at once may hold, where a forecaster can do many refits at once."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +71,14 @@ def walk_forward(
     wanted = [b for b in blocks if b.test.stop > first and b.test.start < stop]
     begin = wanted[0].index - wanted[0].index % defaults.COLD_START_EVERY if wanted else 0
     walker = _Walker(losses, forecaster, targets, blocks, (first, stop), begin)
-    if wanted:
-        for block in blocks[begin : wanted[-1].index + 1]:
-            walker.step(block)
-            if tick is not None and block.test.stop > first:
-                tick(min(block.test.stop, stop) - max(block.test.start, first))
+    last = wanted[-1].index + 1 if wanted else 0
+    chain = defaults.COLD_START_EVERY
+    size = chain * max(1, AT_ONCE // (plan.window * plan.refit_every * chain))
+    for start in range(begin, last, size):
+        chunk = blocks[start : min(start + size, last)]
+        for done in walker.many(chunk) or map(walker.step, chunk):
+            if tick is not None and done.test.stop > first:
+                tick(min(done.test.stop, stop) - max(done.test.start, first))
     out = walker.out
     _mark_implausible(out, losses, targets, plan.window)
     return out
@@ -113,7 +119,31 @@ class _Walker:
         )
         self.good: _Good | None = None
 
-    def step(self, block: Block) -> None:
+    def many(self, blocks: Sequence[Block]) -> Sequence[Block]:
+        """Forecast the rows of many blocks at once; nothing is done and no block is returned where there is no way to.
+
+        A chain of refits in which one failed goes the way of the definition, which knows what stands in.
+        """
+        walk = getattr(self.forecaster, "walk", None)
+        # a forecast sees no loss from its own day on, whoever makes it
+        walked = None if walk is None else walk(self.losses[: blocks[-1].test.stop - 1].copy(), self.offered, blocks)
+        if walked is None:
+            return ()
+        first, stop = blocks[0].test.start, blocks[-1].test.stop
+        self._keep(first, stop, walked.values, walked.status, walked.predictive)
+        failed = walked.status == Status.failed
+        for start in range(0, len(blocks), defaults.COLD_START_EVERY):
+            chain = blocks[start : start + defaults.COLD_START_EVERY]
+            rows = slice(chain[0].test.start - first, chain[-1].test.stop - first)
+            if failed[rows].any():
+                self._forget(chain[0].test.start, chain[-1].test.stop)
+                self.good, self.begin = None, chain[0].index
+                for block in chain:
+                    self.step(block)
+        self.good, self.begin = None, blocks[-1].index + 1
+        return blocks
+
+    def step(self, block: Block) -> Block:
         """Refit at the block's start and forecast its rows."""
         good, fresh = self._refit(block, self.good)
         if good is None and block.index == self.begin:  # a walk that begins late has no fit to fall back on yet
@@ -123,6 +153,7 @@ class _Walker:
             self._write(block.test.start, block.test.stop, good.fitted, good.start, good.fitted.status)
         else:
             self._stand_in(block, good)
+        return block
 
     def _refit(self, block: Block, good: _Good | None) -> tuple[_Good | None, bool]:
         cold = block.index % defaults.COLD_START_EVERY == 0
@@ -164,20 +195,39 @@ class _Walker:
     def _write(self, row: int, stop: int, fitted: Fitted, start: int, status: Status) -> None:
         """Rows [row, stop) from a fit whose losses start at `start`; only what was asked for is kept."""
         n_days = stop - row
+        if stop <= self.first or row >= self.stop:
+            return
         seen = self.losses[start : stop - 1].copy()
+        values = fitted.predict(seen, self.offered, n_days)
+        self._keep(row, stop, values, np.full(n_days, status, dtype=np.int8), fitted.predictive(seen, n_days))
+
+    def _keep(
+        self,
+        row: int,
+        stop: int,
+        values: FloatArray,
+        status: np.ndarray[Any, np.dtype[np.int8]],
+        day: Predictive | None,
+    ) -> None:
+        """Write those of the rows [row, stop) that were asked for."""
         keep = slice(max(row, self.first) - row, min(stop, self.stop) - row)
         if keep.stop <= keep.start:
             return
         rows = slice(row + keep.start - self.first, row + keep.stop - self.first)
-        values = fitted.predict(seen, self.offered, n_days)
         self.out.values[rows, self.columns] = values[keep]
         good_row = np.isfinite(values[keep]).all(axis=1)
-        self.out.status[rows] = np.where(good_row, status, Status.failed)
-        day = fitted.predictive(seen, n_days)
+        self.out.status[rows] = np.where(good_row, status[keep], Status.failed)
         if day is not None:
             density, tail = _density(day, self._loss(row, stop))
             self.out.density[rows] = density[keep]
             self.out.tail[rows] = tail[keep]
+
+    def _forget(self, row: int, stop: int) -> None:
+        """Make rows [row, stop) what they were before anything was written."""
+        rows = slice(max(row - self.first, 0), max(stop - self.first, 0))
+        for part in (self.out.values, self.out.density, self.out.tail):
+            part[rows] = np.nan
+        self.out.status[rows] = Status.failed
 
     def _loss(self, row: int, stop: int) -> FloatArray:
         loss = np.full(stop - row, np.nan)
@@ -194,18 +244,16 @@ def _density(day: Predictive, loss: FloatArray) -> tuple[FloatArray, FloatArray]
     z = np.where(known, (loss - day.mean) / sigma, 0.0)
     scores = (day.law.pit(z), np.log(sigma) - day.law.logpdf(z), sigma * day.law.crps(z))
     hidden = [np.where(known, s, np.nan) for s in scores]
-    quantiles = [day.mean + sigma * day.law.ppf(p) for p in defaults.TAIL_LEVELS]
-    return np.column_stack([day.mean, day.volatility, *hidden]), np.column_stack(quantiles)
+    quantiles = day.mean[:, None] + sigma[:, None] * day.law.ppf(defaults.TAIL_LEVELS)
+    return np.column_stack([day.mean, day.volatility, *hidden]), quantiles
 
 
 def _mark_implausible(out: Walk, losses: FloatArray, targets: Sequence[Target], window: int) -> None:
     """Mark rows with ES below VaR or levels that cross, or a forecast outside the sane range of the window before."""
     if out.values.shape[0] == 0:
         return
-    views = np.lib.stride_tricks.sliding_window_view(losses, window)
-    rows = slice(out.first - window, out.first - window + out.values.shape[0])
-    largest = np.abs(views[rows]).max(axis=1)
-    middle = views[rows].mean(axis=1)
+    before = losses[out.first - window : out.first + out.values.shape[0] - 1]
+    largest, middle = _window_maxima(np.abs(before), window), sliding_means(before, window)
     slack = 1e-9 * largest
     with np.errstate(invalid="ignore"):
         low = (out.values < (middle - slack)[:, None]).any(axis=1)
@@ -215,6 +263,14 @@ def _mark_implausible(out: Walk, losses: FloatArray, targets: Sequence[Target], 
             crossed |= out.values[:, upper] < out.values[:, lower] - slack
     bad = (low | high | crossed) & (out.status < Status.implausible)
     out.status[bad] = Status.implausible
+
+
+def _window_maxima(x: FloatArray, window: int) -> FloatArray:
+    """Largest entry of every window: it is the end of one stretch of its length and the beginning of the next."""
+    stretches = np.append(x, np.full(-x.size % window, -np.inf)).reshape(-1, window)
+    front = np.maximum.accumulate(stretches, axis=1).ravel()
+    back = np.maximum.accumulate(stretches[:, ::-1], axis=1)[:, ::-1].ravel()
+    return np.asarray(np.maximum(back[: x.size - window + 1], front[window - 1 : x.size]))
 
 
 def ordered_pairs(targets: Sequence[Target]) -> list[tuple[int, int]]:

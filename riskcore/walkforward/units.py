@@ -103,7 +103,7 @@ def forecast(
     targets : iterable of Target or str, optional
         By default VaR 0.99, ES 0.975 and expectiles 0.99 and 0.99855; an ES brings the VaR at its level.
     plan : WalkForward, optional
-        By default a moving window of 1000 with a refit every 20 days.
+        By default a moving window of 1000 with a refit every day.
     exog : DataFrame, optional
         Columns known at each origin, for forecasters that declare ``needs_exog``.
     ahead : bool

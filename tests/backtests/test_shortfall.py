@@ -110,7 +110,9 @@ def test_understated_risk_is_found(name, with_law):
             rejected[understated] += result.rejects(0.05)
             assert result.p_method == ("simulated: own law" if with_law else "simulated: exponential excess")
             assert (result.details["seed"], result.details["n_simulations"]) == (0, 199)
-    assert rejected[1.0] <= 4  # binomial(20, 0.05): more in 3 of 1,000 cases
+    # binomial(20, 0.05): more than 4 in 3 of 1,000 cases. An exponential excess is not the law of these losses: its
+    # size is up to 7.75 % (400 samples), where more than 5 come in 3 of 1,000
+    assert rejected[1.0] <= (4 if with_law else 5)
     assert rejected[0.5] >= 19
 
 

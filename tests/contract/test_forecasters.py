@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from riskcore import FORECASTERS, Status, Target, WalkForward
 from riskcore.errors import FitError
-from riskcore.walkforward import ordered_pairs, walk_forward
+from riskcore.walkforward import loop, ordered_pairs, walk_forward
 
 sys.path.insert(0, str(Path(__file__).parent))
 import lookahead as la
@@ -67,6 +69,103 @@ def test_walk_is_the_daily_definition(name, losses):
             law = fitted.predictive(losses[block.train.start : row].copy(), 1)
             if law is not None:
                 np.testing.assert_allclose(walk.density[row - 250, :2], [law.mean[0], law.volatility[0]], rtol=1e-10)
+
+
+@dataclass(frozen=True)
+class OneByOne:
+    """A forecaster without its way to do many refits at once."""
+
+    inner: Any
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "walk":
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+
+def same(got, want, *, rtol=1e-10, density=slice(None)):
+    """Two walks: the same rows with the same statuses, and NaN in the same places."""
+    assert got.first == want.first
+    np.testing.assert_array_equal(got.status, want.status)
+    pairs = ((got.values, want.values), (got.density[:, density], want.density[:, density]), (got.tail, want.tail))
+    for a, b in pairs:
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * 1e-4 if rtol else 0.0)
+
+
+def both_ways(name, losses, plan, **rows):
+    """The walk at once, and the definition: the same forecaster asked for one refit after the other."""
+    forecaster = FORECASTERS[name]
+    return [walk_forward(losses, f, la.TARGETS, plan, **rows) for f in (forecaster, OneByOne(forecaster))]
+
+
+@ALL
+@pytest.mark.parametrize("refit_every", [1, 7])
+def test_walk_at_once_is_the_definition(name, refit_every, losses):
+    """From a row inside a chain of refits to the day after the last loss; chunks of one chain."""
+    plan = WalkForward(window=150, refit_every=refit_every)
+    first = 150 + 25 * refit_every + 2
+    rows = {"first": first, "stop": first + 11} if refit_every == 1 else {"first": first, "stop": 352}
+    short = losses[: rows["stop"] - 1]
+    got, want = both_ways(name, short, plan, **rows)
+    same(got, want)
+    assert np.isfinite(got.values[got.status != Status.failed]).all()
+    assert np.isnan(got.density[-1, 2:]).all()
+
+
+@ALL
+def test_walk_at_once_where_refits_fail(name, losses):
+    """A run of equal losses longer than the window: stale parameters, fallbacks and failures as by the definition.
+
+    In the run the losses are ties to the last bit of their volatilities, so that a PIT by ranks is left out.
+    """
+    flat = losses[:200].copy()
+    flat[62:150] = 0.004
+    got, want = both_ways(name, flat, WalkForward(window=60, refit_every=7), stop=201)
+    same(got, want, density=[0, 1, 3, 4])
+    assert (want.status != Status.ok).any()
+
+
+@pytest.mark.nightly
+@ALL
+@pytest.mark.parametrize("refit_every", [1, 7, 40])
+def test_walk_at_once_where_refits_fail_large(name, refit_every):
+    losses = la.series(420, seed=3)
+    losses[150:280] = 0.004
+    got, want = both_ways(name, losses, WalkForward(window=100, refit_every=refit_every), stop=421)
+    same(got, want, density=[0, 1, 3, 4])
+
+
+@ALL
+@pytest.mark.parametrize("refit_every", [1, 7])
+def test_walk_at_once_does_not_hear_of_chunks_nor_of_later_losses(name, refit_every, losses, monkeypatch):
+    """Bit for bit: whatever else is forecast in the same pass, and wherever it begins; a chain at a time or all."""
+    forecaster, plan = FORECASTERS[name], WalkForward(window=150, refit_every=refit_every)
+    if not hasattr(forecaster, "walk"):
+        pytest.skip("this forecaster has the definition only")
+    n = 150 + 60 * refit_every if refit_every == 1 else 470
+    cut = n - 33
+    full = walk_forward(losses[:n], forecaster, la.TARGETS, plan)
+    late = walk_forward(losses[:n], forecaster, la.TARGETS, plan, first=cut - 5)
+    monkeypatch.setattr(loop, "AT_ONCE", 1)
+    small = walk_forward(losses[:n], forecaster, la.TARGETS, plan)
+    for part in ("values", "status", "density", "tail"):
+        np.testing.assert_array_equal(getattr(small, part), getattr(full, part))
+        np.testing.assert_array_equal(getattr(late, part), getattr(full, part)[cut - 155 :])
+    monkeypatch.undo()
+    for kind, changed in la.mutations(losses[:n], cut).items():
+        if kind == "nan":
+            continue  # losses are finite
+        after = walk_forward(changed, forecaster, la.TARGETS, plan, stop=cut + 1)
+        for part in ("values", "status", "tail"):
+            np.testing.assert_array_equal(getattr(after, part), getattr(full, part)[: cut - 149])
+        np.testing.assert_array_equal(after.density[:-1], full.density[: cut - 150])
+
+
+def test_an_expanding_plan_has_no_walk_at_once(losses):
+    plan = WalkForward(window=150, refit_every=7, expanding=True)
+    for name in ("historical", "ewma", "garch-t"):
+        got, want = both_ways(name, losses[:200], plan, stop=201)
+        same(got, want)
 
 
 @ALL

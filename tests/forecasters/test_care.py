@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 
-from riskcore import CARE, Target, expectile
+from riskcore import CARE, Status, Target, expectile
+from riskcore._types import WalkForward
 from riskcore.errors import ConfigError, FitError
 from riskcore.forecasters import expectile_regression
-from riskcore.forecasters.care import level_for_share
+from riskcore.walkforward import walk_forward
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +68,61 @@ def test_level_search_meets_its_share(losses):
     gain, loss = np.maximum(-losses[:-1], 0), np.maximum(losses[:-1], 0)
     design = np.column_stack([np.ones(799), losses[:-1], gain**2, loss**2])
     for level in (0.95, 0.975, 0.99):
-        tau, coefficients = level_for_share(losses[1:], design, 1 - level)
+        target = Target("var", level)
+        fitted = CARE().fit(losses, [target])
+        tau, coefficients = fitted.levels[target], fitted.coefficients[target]
         np.testing.assert_allclose(coefficients, expectile_regression(losses[1:], design, tau).coefficients, rtol=1e-9)
         share = expectile_regression(losses[1:], design, tau).exceedance_share
         smaller = expectile_regression(losses[1:], design, 1 - (1 - tau) * 1.001).exceedance_share
         assert share <= 1 - level + 1e-12
         assert smaller > 1 - level  # the smallest level that meets the share
+
+
+TARGETS = (Target("var", 0.95), Target("var", 0.975), Target("es", 0.975), Target("expectile", 0.99))
+
+
+@pytest.mark.parametrize("expanding", [False, True])
+def test_walk_is_fit_and_predict_block_by_block(losses, expanding):
+    wild = losses.copy()
+    wild[300:420] = 0.01  # windows of constant losses within, and a crash after
+    wild[600] = 30.0
+    plan = WalkForward(100, 7, expanding=expanding)
+    blocks = list(plan.blocks(wild.size + 1))
+    model = CARE()
+    walked = model.walk(wild, TARGETS, blocks)
+    row, start, failed = 0, None, 0
+    for block in blocks:
+        n_days = block.test.stop - block.test.start
+        rows = slice(row, row + n_days)
+        row += n_days
+        try:
+            start = model.fit(wild[block.train].copy(), TARGETS, start=start)
+        except FitError:
+            failed += 1
+            assert (walked.status[rows] == Status.failed).all()
+            continue
+        assert (walked.status[rows] == start.status).all()
+        want = start.predict(wild[block.train.start : block.test.stop - 1].copy(), TARGETS, n_days)
+        np.testing.assert_allclose(walked.values[rows], want, rtol=1e-10, atol=1e-13)
+    assert row == walked.values.shape[0] == wild.size + 1 - 100
+    assert walked.predictive is None
+    assert (failed > 0) is not expanding
+
+
+def test_walk_of_some_blocks_is_that_of_all(losses):
+    """Bit for bit, wherever it begins and however long the series."""
+    blocks = list(WalkForward(100, 3).blocks(losses.size + 1))
+    full = CARE().walk(losses, TARGETS, blocks)
+    part = CARE().walk(losses[:400], TARGETS, blocks[10:100])
+    np.testing.assert_array_equal(part.values, full.values[30:300])
+
+
+def test_walk_forward_takes_the_quick_way_and_marks_what_is_missing(losses):
+    """A level that the window cannot give leaves its column NaN and the row failed."""
+    walk = walk_forward(losses, CARE(), [Target("var", 0.99), Target("expectile", 0.99)], WalkForward(100, 1))
+    assert np.isnan(walk.values[:, 0]).all()
+    assert np.isfinite(walk.values[:, 1]).all()
+    assert (walk.status == Status.failed).all()
 
 
 def test_full_steps_cycle_far_in_the_tail_and_halved_ones_do_not():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,6 +87,77 @@ def test_no_look_ahead_and_inside_the_range(x: list[float], decay: float, cut: i
     assert np.isnan(whole[: int(np.argmax(seen)) if seen.any() else len(x)]).all()
 
 
+def plain_recursion(x: np.ndarray, gain: float, first: int = 1, normalised: bool = False) -> np.ndarray:
+    """The definition, one value after the other."""
+    out, state, weight, seen = np.full(x.size, np.nan), 0.0, 0.0, 0
+    for t, value in enumerate(x):
+        if not np.isnan(value):
+            seen += 1
+            weight = 1.0 + (1.0 - gain) * weight
+            early = 1.0 / (weight if normalised else seen)
+            state += (early if normalised or seen <= first else gain) * (value - state)
+        if seen >= first:
+            out[t] = state
+    return out
+
+
+PANEL = np.random.default_rng(3).standard_t(4, (120, 37))
+PANEL[np.random.default_rng(4).random(PANEL.shape) < 0.1] = np.nan
+PANEL[:, 5], PANEL[:7, 6] = np.nan, np.nan
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("options", [{}, {"start": "mean"}, {"bias_corrected": True}], ids=str)
+def test_panel_is_the_plain_recursion_of_each_column(options: dict[str, Any], order: Any) -> None:
+    spans = [1.0, 7.0, 20.0]
+    out = ema(np.array(PANEL, order=order), span=spans, **options)
+    assert out.shape == (120, 37, 3)
+    for i, span in enumerate(spans):
+        first = int(span) if options.get("start") == "mean" else 1
+        columns = [plain_recursion(x, 2 / (span + 1), first, "bias_corrected" in options) for x in PANEL.T]
+        np.testing.assert_allclose(out[:, :, i], np.transpose(columns), rtol=1e-12, atol=1e-14)
+        np.testing.assert_array_equal(out[:, :, i], ema(PANEL, span=span, **options))
+
+
+def test_panel_is_pandas() -> None:
+    frame = pd.DataFrame(PANEL)
+    out = ema(frame, halflife=[3.0, 11.0, 63.0], bias_corrected=True)
+    for halflife in (3.0, 11.0, 63.0):
+        expected = frame.ewm(halflife=halflife, ignore_na=True).mean()
+        np.testing.assert_allclose(out.xs(halflife, axis=1, level=1), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_columns_do_not_know_each_other() -> None:
+    """Neither the columns beside it nor their number change a column."""
+    whole = ema(PANEL, decay=0.9)
+    for columns in ([0], [36, 3], list(range(9))):
+        np.testing.assert_array_equal(ema(PANEL[:, columns], decay=0.9), whole[:, columns])
+    np.testing.assert_array_equal(ema(PANEL[:, 3], decay=0.9), whole[:, 3])
+
+
+def test_labels_of_several_averages() -> None:
+    frame = pd.DataFrame({"a": X, "b": GAPS}, index=pd.date_range("2020-01-01", periods=300))
+    both = ema(frame, halflife=(5, 21))
+    assert list(both.columns) == [("a", 5), ("a", 21), ("b", 5), ("b", 21)]
+    assert both.columns.names == [None, "halflife"]
+    one = ema(frame["b"], halflife=(5, 21))
+    pd.testing.assert_frame_equal(one, both["b"])
+    np.testing.assert_array_equal(one[21], ema(frame["b"], halflife=21))
+    assert ema(frame, span=[4]).shape == (300, 2)
+    assert ema(GAPS, span=[4]).shape == (300, 1)
+
+
+@pytest.mark.parametrize("where", [0, 5, 119])
+@pytest.mark.parametrize("options", [{}, {"start": "mean"}, {"bias_corrected": True}], ids=str)
+def test_infinite_values_are_refused(options: dict[str, Any], where: int) -> None:
+    x = PANEL.copy()
+    x[where, 4] = -np.inf
+    with pytest.raises(DataError, match="x must be finite or NaN, got an infinite value"):
+        ema(x, span=3, **options)
+    x[where, 4] = 1e308  # large is not infinite
+    ema(x, span=3, **options)
+
+
 def test_what_goes_in_comes_out() -> None:
     frame = pd.DataFrame({"a": X, "b": GAPS}, index=pd.date_range("2020-01-01", periods=300))
     out = ema(frame, span=5)
@@ -109,6 +182,8 @@ def test_what_goes_in_comes_out() -> None:
         ({"halflife": 0}, "halflife must be above 0, got 0"),
         ({"halflife": float("inf")}, "halflife must be above 0, got inf"),
         ({"decay": 1}, r"decay must lie in \[0, 1\), got 1"),
+        ({"span": [3, 0.5]}, "span must be at least 1, got 0.5"),
+        ({"span": []}, "span must have at least one value, got none"),
         ({"span": 3, "start": "median"}, "start must be 'first' or 'mean', got 'median'"),
         ({"span": 3, "start": "mean", "bias_corrected": True}, "bias_corrected must be False with start='mean'"),
     ],

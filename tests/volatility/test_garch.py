@@ -162,15 +162,6 @@ def test_warm_start_reaches_the_same_optimum(losses):
     assert warm.law.nu == pytest.approx(cold.law.nu, rel=1e-5)
 
 
-def test_fit_windows_is_the_chain_of_fits(losses):
-    windows = [slice(0, 500), slice(20, 520), slice(40, 540)]
-    fits = GARCH().fit_windows(losses, windows, mean=ConstantMean(), law=Normal())
-    last = None
-    for window, fit in zip(windows, fits, strict=True):
-        last = GARCH().fit(losses[window], mean=ConstantMean(), law=Normal(), start=last)
-        assert fit == last
-
-
 def test_a_symmetric_optimum_on_the_bound_says_boundary():
     rng = np.random.default_rng(1)
     fit = GARCH().fit(rng.normal(size=400), mean=ConstantMean(), law=Normal())
@@ -192,7 +183,7 @@ def test_further_starts_and_the_simplex_reach_the_optimum(losses, monkeypatch):
         return replace(found, code=9)
 
     want = GARCH().fit(losses, mean=ConstantMean(), law=StudentT())
-    monkeypatch.setattr(search.fast, "maximise", lambda *_: None)  # our own kernel finds nothing
+    monkeypatch.setattr(search.Search, "_by_kernel", lambda *_: None)  # our own kernel finds nothing
     monkeypatch.setattr(search.Search, "_optimise", failing)
     got = GARCH().fit(losses, mean=ConstantMean(), law=StudentT())
     assert got.status == Status.retry

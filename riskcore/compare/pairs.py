@@ -1,4 +1,4 @@
-"""Is one model better than another? Tests on differences of scores."""
+"""Is one of two models better? The Diebold-Mariano test on differences of scores."""
 
 from __future__ import annotations
 
@@ -157,23 +157,49 @@ def dm_matrix(forecasts: Forecasts, target: Target | str, asset: str | None = No
     >>> callable(riskcore.compare.dm_matrix)
     True
     """
-    target = Target.parse(target) if isinstance(target, str) else target
-    asset = forecasts.assets[0] if asset is None else asset
-    known = target in forecasts.targets
-    require(known, f"target must be one of {[t.label for t in forecasts.targets]}, got {target.label}", DataError)
-    models = [model for name, model in forecasts.units if name == asset]
-    require(bool(models), f"asset must be one of {forecasts.assets}, got {asset!r}", DataError)
-    scores = {m: _score_series(forecasts.judged(asset, m), target) for m in models}
+    scores = score_panel(forecasts, target, asset)
+    models = list(scores.columns)
     records = []
     for i, a in enumerate(models):
         for b in models[i + 1 :]:
-            both = pd.concat([scores[a], scores[b]], axis=1, keys=["a", "b"], join="inner")
-            result = diebold_mariano(both["a"], both["b"], **options)
+            result = diebold_mariano(scores[a], scores[b], **options)
             mean = result.details.get("mean_difference", np.nan)
             records.append((a, b, result.statistic, result.p_value, result.n_obs, mean, result.reason))
     columns = ["model_a", "model_b", "statistic", "p_value", "n_obs", "mean_difference", "reason"]
     return pd.DataFrame(records, columns=columns)
 
 
-def _score_series(rows: pd.DataFrame, target: Target) -> pd.Series[float]:
-    return pd.Series(pointwise_score(rows, target), index=rows.index)
+def score_panel(forecasts: Forecasts, target: Target | str, asset: str | None = None) -> pd.DataFrame:
+    """Scores of every model of an asset on one target, side by side.
+
+    Parameters
+    ----------
+    forecasts, target, asset
+        As in `dm_matrix`.
+
+    Returns
+    -------
+    DataFrame
+        One row a date, one column a model, lower is better; NaN where a model has no forecast for that day.
+
+    Raises
+    ------
+    DataError
+        For an unknown asset or target.
+
+    Examples
+    --------
+    >>> days = pd.date_range("2024-01-02", periods=2, name="date")
+    >>> index = pd.MultiIndex.from_product([["A"], ["m"], days], names=["asset", "model", "date"])
+    >>> frame = pd.DataFrame({"origin": days - pd.Timedelta(days=1), "loss": [0.0, 3.0], "status": "ok"}, index)
+    >>> score_panel(Forecasts(frame.assign(**{"var_0.75": 1.0}), [Target("var", 0.75)]), "var:0.75")["m"].tolist()
+    [0.25, 1.5]
+    """
+    target = Target.parse(target) if isinstance(target, str) else target
+    asset = forecasts.assets[0] if asset is None else asset
+    known = target in forecasts.targets
+    require(known, f"target must be one of {[t.label for t in forecasts.targets]}, got {target.label}", DataError)
+    models = [model for name, model in forecasts.units if name == asset]
+    require(bool(models), f"asset must be one of {forecasts.assets}, got {asset!r}", DataError)
+    rows = {model: forecasts.judged(asset, model) for model in models}
+    return pd.DataFrame({model: pd.Series(pointwise_score(r, target), r.index) for model, r in rows.items()})

@@ -1,0 +1,166 @@
+"""What the maximum-likelihood kernel estimates: free coordinates, their constraints and the grid of starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from riskcore._types import BoolArray, FloatArray
+from riskcore.distributions import Law, ParametricLaw
+from riskcore.kernels import descent
+from riskcore.kernels import likelihood as kernel
+
+FAMILIES = {"garch": kernel.GJR, "gjr": kernel.GJR, "egarch": kernel.EGARCH}
+LAWS = {"normal": kernel.NORMAL, "t": kernel.STUDENT_T, "skewt": kernel.SKEW_T, "ged": kernel.GED}
+LAW_SLOTS = {"normal": (), "t": ("nu",), "skewt": ("nu", "skew"), "ged": ("shape",)}
+FIRST_LAW_SLOT = 5
+SMALLEST_OMEGA, LARGEST_OMEGA = 1e-10, 10.0
+LOG_LEVEL, LOG_ALPHA, LOG_GAMMA, LOG_BETA = (-50.0, 50.0), (-1.0, 2.0), (-2.0, 2.0), (-0.9, 1.0 - 1e-5)
+"""Bounds of EGARCH's coordinates, for losses with standard deviation one."""
+ALPHAS, LEVERAGES, PERSISTENCES = (0.01, 0.06, 0.2), (0.0, 1.8), (0.25, 0.7, 0.93, 0.99)
+LOG_ALPHAS, LOG_GAMMAS, LOG_PERSISTENCES = (0.05, 0.2), (0.0, 0.1), (0.5, 0.9, 0.98)
+LOG_OTHERS = ((0.0, 0.0, 0.9), (-0.2, 0.0, 0.0), (0.2, 0.1, 0.0))
+TRENDS = (0.98, 0.998)
+"""Persistences of points with alpha zero: a variance that drifts away from its start and heeds no shock."""
+ARCHES = ((0.4, 0.15), (0.5, 0.6))
+"""Omega and alpha of points without memory: where one loss makes most of the variance."""
+SHORT, FAINT, LOG_FAINT, FLEETING = 600, 0.03, 0.05, 0.8
+"""Fewer losses, a smaller alpha or a smaller persistence: the grid is searched in every window."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is estimated: free coordinates, their linear constraints, and the kernel's numbers."""
+
+    short: str
+    names: tuple[str, ...]
+    mean_names: tuple[str, ...]
+    law: ParametricLaw
+    moving: bool
+
+    @cached_property
+    def log_variance(self) -> bool:
+        """Whether the recursion is that of the log variance."""
+        return FAMILIES[self.short] == kernel.EGARCH
+
+    @cached_property
+    def slots(self) -> npt.NDArray[np.int64]:
+        """Places of the free coordinates in the kernel's point."""
+        law = [FIRST_LAW_SLOT + i for i, name in enumerate(LAW_SLOTS[self.law.short]) if name in self.law.free]
+        return np.array(
+            [*([0] if self.mean_names else []), *([1, 2, 3, 4] if "gamma" in self.names else [1, 2, 4]), *law]
+        )
+
+    @cached_property
+    def base(self) -> FloatArray:
+        """A whole point with what is not free: mean zero, and the law's fixed parameters."""
+        point = np.zeros(kernel.N_FULL)
+        known = {**self.law.starts, **self.law.params}
+        for i, name in enumerate(LAW_SLOTS[self.law.short]):
+            point[FIRST_LAW_SLOT + i] = 1.0 / known[name] if name == "nu" else known[name]
+        return point
+
+    @cached_property
+    def constraints(self) -> tuple[FloatArray, FloatArray]:
+        """Rows and limits: ``rows @ y >= limits``."""
+        found: list[tuple[dict[int, float], float]] = []
+
+        def between(slot: int, low: float, high: float) -> None:
+            found.extend([({slot: 1.0}, low), ({slot: -1.0}, -high)])
+
+        if self.log_variance:
+            for slot, (low, high) in enumerate((LOG_LEVEL, LOG_ALPHA, LOG_GAMMA, LOG_BETA), start=1):
+                between(slot, low, high)
+        else:
+            between(1, SMALLEST_OMEGA, LARGEST_OMEGA)
+            found.extend(({slot: 1.0}, 0.0) for slot in (2, 3, 4) if slot in self.slots)
+            if 3 in self.slots:  # else the persistence says so; said twice, a step would run in circles
+                found.append(({2: -1.0}, -1.0))
+            found.append(({2: -0.5, 3: -0.5, 4: -1.0} if 3 in self.slots else {2: -1.0, 4: -1.0}, -1.0))
+        for i, name in enumerate(LAW_SLOTS[self.law.short]):
+            if name in self.law.free:
+                low, high = self.law.bounds[name]
+                between(FIRST_LAW_SLOT + i, *((1.0 / high, 1.0 / low) if name == "nu" else (low, high)))
+        rows = [[weights.get(int(slot), 0.0) for slot in self.slots] for weights, _ in found]
+        return np.array(rows), np.array([limit for _, limit in found])
+
+    @cached_property
+    def model(self) -> Any:
+        """The problem as the kernel takes it."""
+        rows, limits = self.constraints
+        tied = not self.log_variance and "gamma" not in self.names
+        family, law = FAMILIES[self.short], LAWS[self.law.short]
+        return descent.Model(family, law, self.moving, tied, self.slots, self.base, rows, limits)
+
+    @property
+    def n_always(self) -> int:
+        """How many points at the end of the grid a weak window descends from whatever they cost."""
+        return len(LOG_OTHERS) if self.log_variance else len(TRENDS) + len(ARCHES)
+
+    @cached_property
+    def grid(self) -> FloatArray:
+        """Points to look at where nothing is known, at the level of the sample's variance; the mean is zero."""
+        points = []
+        if self.log_variance:
+            for alpha, gamma, persistence in product(LOG_ALPHAS, LOG_GAMMAS, LOG_PERSISTENCES):
+                points.append([0.0, 0.0, alpha, gamma, persistence])
+            points.extend([0.0, 0.0, alpha, gamma, beta] for alpha, gamma, beta in LOG_OTHERS)
+        else:
+            leverages = LEVERAGES if 3 in self.slots else (0.0,)
+            for alpha, leverage, persistence in product(ALPHAS, leverages, PERSISTENCES):
+                gain = alpha / (1.0 + 0.5 * leverage)
+                points.append([0.0, 1.0 - persistence, gain, gain * (1.0 + leverage), persistence - alpha])
+            points.extend([0.0, 1.0 - beta, 0.0, 0.0, beta] for beta in TRENDS)
+            points.extend([0.0, omega, alpha, alpha, 0.0] for omega, alpha in ARCHES)
+        whole = np.tile(self.base, (len(points), 1))
+        whole[:, :5] = points
+        rows, limits = self.constraints
+        chosen = np.ascontiguousarray(whole[:, self.slots])
+        assert (chosen @ rows.T >= limits - 1e-12).all(), "the grid lies within the constraints"
+        return chosen
+
+    def whole(self, points: FloatArray) -> FloatArray:
+        """The kernel's points (m, 7) of free coordinates (m, d)."""
+        out = np.tile(self.base, (len(points), 1))
+        out[:, self.slots] = points
+        if self.model.tied:
+            out[:, 3] = out[:, 2]
+        return out
+
+    def weak(self, n: int, points: FloatArray) -> BoolArray:
+        """Whether windows say so little that the likelihood may have a second top that a descent does not see."""
+        whole = self.whole(points)
+        alpha = whole[:, 2] if self.log_variance else 0.5 * (whole[:, 2] + whole[:, 3])
+        persistence = whole[:, 4] if self.log_variance else alpha + whole[:, 4]
+        return np.asarray((alpha < (LOG_FAINT if self.log_variance else FAINT)) | (persistence < FLEETING) | (n < SHORT))
+
+    def moved(self, points: FloatArray, curvatures: FloatArray, ratio: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Points and curvatures (m, k, d), (m, k, d, d) for losses multiplied by `ratio` (m,)."""
+        points, curvatures = points.copy(), curvatures.copy()
+        for i, slot in enumerate(self.slots):
+            if slot == 1 and self.log_variance:
+                points[..., i] += 2.0 * np.log(ratio)[:, None]
+            elif slot <= 1:
+                by = ratio[:, None] ** (1 + slot)
+                points[..., i] *= by
+                curvatures[..., i, :] /= by[..., None]
+                curvatures[..., :, i] /= by[..., None]
+        return points, curvatures
+
+
+@lru_cache(maxsize=64)
+def problem(
+    short: str, names: tuple[str, ...], mean_names: tuple[str, ...], law: ParametricLaw, moving: bool
+) -> Problem:
+    """The problem of a family, a mean and a law with what is free in it."""
+    return Problem(short, names, mean_names, law, moving)
+
+
+def serves(short: str, mean_short: str, law: Law) -> bool:
+    """Whether the kernel knows this family, mean and law."""
+    return short in FAMILIES and mean_short in ("zero", "constant") and law.short in LAWS and not law.is_sample
