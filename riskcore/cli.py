@@ -130,6 +130,8 @@ def _backtest(
     from riskcore.runs.command import execute
     from riskcore.runs.progress import Bar
 
+    if not quiet:
+        _tell_of_compiling()
     bar = None if quiet else Bar(sys.stderr)
     try:
         return execute(
@@ -143,6 +145,15 @@ def _backtest(
     finally:
         if bar is not None:
             bar.close()
+
+
+def _tell_of_compiling() -> None:
+    """Say once why the first run takes longer than the ones after it."""
+    from riskcore import warmup as room
+
+    if room.first_use():
+        text = "note: the numerical kernels are compiled when first used, once on this machine"
+        click.echo(f"{text} (about {room.expected_seconds():.0f} s in all); 'riskcore warmup' does it now", err=True)
 
 
 def _tell(findings: tuple[Finding, ...]) -> None:
@@ -313,8 +324,22 @@ def _made(home: str) -> str:
 def warmup() -> None:
     """Compile the numerical kernels once.
 
-    The first run then does not wait for it.
+    The first run then does not wait for it. What is compiled is kept on disk, for this version and this processor.
     """
-    from riskcore.runs.catalogue import compile_kernels
+    from riskcore import warmup as room
 
-    click.echo(f"kernels compiled in {compile_kernels():.1f} s")
+    known = room.is_warm()
+    about = f"about {room.expected_seconds():.0f} s on a fast processor, once"
+    click.echo("the kernels are compiled; checking them" if known else f"compiling the kernels: {about}", err=True)
+    redrawn = sys.stderr.isatty()
+
+    def progress(label: str, number: int, left: float) -> None:
+        text = f"[{number}/{len(room.STEPS)}] {label}" + ("" if known else f", about {left:.0f} s left")
+        click.echo(f"\r{text:<78}" if redrawn else text, nl=not redrawn, err=True)
+
+    done = room.warm(progress)
+    click.echo("\r" + 78 * " " + "\r" if redrawn else "", nl=False, err=True)
+    for step in done:
+        state = f"compiled {step.compiled} kernels" if step.compiled else "was compiled already"
+        click.echo(f"{step.label:<24} {step.seconds:6.1f} s  {state}")
+    click.echo(f"all kernels are compiled after {sum(s.seconds for s in done):.1f} s; kept in {room.cache_folder()}")

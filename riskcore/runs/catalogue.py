@@ -1,9 +1,8 @@
-"""What there is: models and backtests by name, for the command line; and the warm-up of the kernels."""
+"""What there is: models and backtests by name, for the command line."""
 
 from __future__ import annotations
 
 import inspect
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -108,22 +107,3 @@ def reference_of(thing: object) -> str:
     """
     _, _, rest = inspect.cleandoc(getattr(thing, "__doc__", None) or "").partition("\nReferences\n----------\n")
     return " ".join(rest.partition("\n\n")[0].split())
-
-
-def compile_kernels() -> float:
-    """Run every model, score and backtest once on a short invented series; seconds it took."""
-    import numpy as np
-    import pandas as pd
-
-    from riskcore._types import WalkForward
-    from riskcore.forecasters import FORECASTERS
-    from riskcore.tables import backtest_table, score_table
-    from riskcore.walkforward import forecast
-
-    start = time.perf_counter()
-    days = pd.date_range("2000-01-03", periods=320, freq="B")
-    losses = pd.Series(0.01 * np.random.default_rng(0).standard_t(5, days.size), days, name="warm-up")
-    forecasts = forecast(losses, FORECASTERS, None, WalkForward(260, 60), ahead=True)
-    score_table(forecasts)
-    backtest_table(forecasts)
-    return time.perf_counter() - start
