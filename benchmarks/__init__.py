@@ -1,0 +1,1 @@
+"""Speed and quality beside the peers: ``python -m benchmarks`` from the checkout prints one table."""
