@@ -8,6 +8,7 @@ from riskcore.dashboard.shell import page_guard
 page_guard()
 data = widgets.dataset_or_stop()
 asset = widgets.asset_picker(data.assets)
+modelling.restore(data, asset)
 
 with widgets.errors_shown():
     asked = modelling.form(data, asset)
@@ -32,10 +33,5 @@ name = modelling.look_at(list(fits))
 fit, chosen = fits[name], modelling.named(name)
 modelling_view.headline(fit)
 
-tabs = st.tabs(list(modelling_view.TABS), key="rc.w.modelling.tab", on_change="rerun")
-for tab, show in zip(tabs, modelling_view.TABS.values(), strict=True):
-    if tab.open:
-        with tab, widgets.errors_shown():
-            show(fit, repr((data.digest, asset, modelling.settings_text(chosen))))
-
+modelling_view.parts(fit, repr((data.digest, asset, modelling.settings_text(chosen))))
 modelling.hand_over(chosen)

@@ -12,13 +12,4 @@ if state.source() is None:
 dataset = widgets.dataset_or_stop()
 asset = widgets.asset_picker(dataset.assets)
 
-figures, model = overview.chosen(dataset, asset)
-found = figures.state(asset, model)
-st.caption(overview.since(found))
-overview.risk_cards(found)
-overview.past_cards(dataset, asset, found)
-
-overview.band(figures, found)
-if len(dataset.assets) > 1:
-    st.subheader("All assets")
-    overview.asset_table(dataset, figures, model)
+overview.show(dataset, asset)

@@ -25,17 +25,7 @@ st.header("Tests")
 views.tests(shown)
 
 st.header("More")
-PARTS = {
-    "Scores": views.scores,
-    "Exceptions": views.exceptions,
-    "PIT": views.pit,
-    "Smoothed": views.smoothed,
-    "Status": views.statuses,
-}
-for tab, part in zip(st.tabs(list(PARTS), key="rc.w.review.more", on_change="rerun"), PARTS.values(), strict=True):
-    if tab.open:
-        with tab, widgets.errors_shown():
-            part(shown)
+views.more(shown)
 
 st.header("Downloads")
 views.downloads(shown)

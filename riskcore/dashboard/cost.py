@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from riskcore.dashboard.job_files import Facts
@@ -15,12 +16,21 @@ if TYPE_CHECKING:
     from riskcore.forecasters.base import Forecaster
     from riskcore.runs.config import Settings
 
-MAX_ESTIMATIONS = 50_000
-"""Most estimations of a job, each counted as often as its window holds a thousand losses: 90 minutes of one processor
-at the tenth of a second that a GARCH model with a skewed law takes."""
+MAX_SECONDS = 5400.0
+"""Longest run, as `Facts.seconds` estimates it: 90 minutes of one processor."""
 MAX_DAYS = 1_000_000
 """Most forecasts of a job (days times assets times models): what the tables and the report hold in memory at once."""
 _BASE_WINDOW = 1000
+_START, _FORECAST = 6.0, 0.0002
+"""Seconds of one processor, measured: a run's imports and report; a forecast with its tests, scores and tables."""
+_DIRECT, _KERNEL, _LOG_KERNEL = 0.0003, 0.0005, 0.003
+"""An estimation on a thousand losses: CARE; GARCH and GJR by our own kernel; EGARCH by it, 0.001 to 0.006."""
+_ONE_BY_ONE = 0.003
+"""What an estimation takes at least where the windows do not move together."""
+_ARCH, _LOG_ARCH = 0.15, 0.4
+"""GARCH or GJR, and EGARCH, with the mean an autoregression: 0.1 to 0.2, and up to 0.5."""
+_LAW, _SKEWED_LAW = 0.005, 0.06
+"""A law's parameters alone, from standardised losses."""
 
 
 def facts_of(settings: Settings, losses: pd.DataFrame) -> Facts:
@@ -48,14 +58,26 @@ def facts_of(settings: Settings, losses: pd.DataFrame) -> Facts:
         f"forecasts of one run must be at most {MAX_DAYS:,} here, got {facts.days:,} ({_size(facts)}); "
         "choose fewer assets or models, or a later first day, or use riskcore backtest on a machine of your own",
     )
-    load = round(facts.estimations * max(settings.plan.window / _BASE_WINDOW, 0.25))
     require(
-        load <= MAX_ESTIMATIONS,
-        f"estimations of one run must be at most {MAX_ESTIMATIONS:,} (on {_BASE_WINDOW} losses each) here, "
-        f"got {load:,} ({_size(facts)}, {facts.estimations:,} estimations on {settings.plan.window:,}); choose a "
-        "larger refit_every, fewer models or a later first day, or use riskcore backtest on a machine of your own",
+        facts.seconds <= MAX_SECONDS,
+        f"work of one run must be at most about {about(MAX_SECONDS)} of one processor here, got about "
+        f"{about(facts.seconds)} ({_size(facts)}, {facts.estimations:,} estimations); choose a larger refit_every, "
+        "fewer models, models without an autoregressive mean, or a later first day, or use riskcore backtest on a "
+        "machine of your own",
     )
     return facts
+
+
+def about(seconds: float) -> str:
+    """An estimate in words, rounded up: it has no more digits.
+
+    >>> about(6.1), about(101), about(5400), about(40_000)
+    ('10 s', '2 min', '90 min', '12 h')
+    """
+    for unit, name, most in ((10, "s", 100), (60, "min", 7200)):
+        if seconds <= most:
+            return f"{ceil(seconds / unit) * (unit if name == 's' else 1)} {name}"
+    return f"{ceil(seconds / 3600)} h"
 
 
 def _facts(work: Work) -> Facts:
@@ -69,27 +91,52 @@ def _facts(work: Work) -> Facts:
         dates = pd.DatetimeIndex(known.append(pd.DatetimeIndex([next_date(known)])))
         start, stop = rows_between(dates, work.plan, work.options["from_date"], work.options["to_date"])
         bounds.append((dates[start], dates[stop - 1]))
-    slow = sum(_optimises(model) for model in work.forecasters.values())
-    refits = sum(-(-days // work.plan.refit_every) for days in work.days.values())
+    costs = [_seconds(model, expanding=work.plan.expanding) for model in work.forecasters.values()]
+    refits = {asset: -(-days // work.plan.refit_every) for asset, days in work.days.items()}
+    sizes = {asset: max(_losses(work, asset) / _BASE_WINDOW, 0.25) for asset in refits}
+    n_days = sum(work.days.values()) * len(work.forecasters)
+    estimating = sum(costs) * sum(refits[asset] * sizes[asset] for asset in refits)
     return Facts(
         assets=len(work.series),
         models=len(work.forecasters),
-        days=sum(work.days.values()) * len(work.forecasters),
-        estimations=refits * slow,
+        days=n_days,
+        estimations=sum(refits.values()) * sum(cost > 0 for cost in costs),
+        seconds=round(_START + _FORECAST * n_days + estimating, 1),
         first=f"{min(first for first, _ in bounds):%Y-%m-%d}",
         last=f"{max(last for _, last in bounds):%Y-%m-%d}",
     )
 
 
-def _optimises(model: Forecaster) -> bool:
-    """Whether a refit searches for an optimum, which is what takes time; moments and samples do not.
+def _losses(work: Work, asset: str) -> float:
+    """Losses that an estimation uses, of an expanding window on average."""
+    return (work.plan.window + len(work.series[asset])) / 2 if work.plan.expanding else work.plan.window
 
+
+def _seconds(model: Forecaster, *, expanding: bool = False) -> float:
+    """What an estimation on a thousand losses takes of one processor; 0 for moments and samples, which search nothing.
+
+    >>> from riskcore import AR1, GARCH, LocationScale
     >>> from riskcore.forecasters import FORECASTERS
-    >>> [_optimises(FORECASTERS[name]) for name in ("historical", "ewma", "garch-t", "care-linear")]
-    [False, False, True, True]
+    >>> [_seconds(FORECASTERS[name]) for name in ("historical", "ewma", "garch-t", "egarch-t", "care-linear")]
+    [0.0, 0.0, 0.0005, 0.003, 0.0003]
+    >>> _seconds(LocationScale(mean=AR1(), volatility=GARCH()))
+    0.15
     """
-    volatility: Any = getattr(model, "volatility", None)
-    return bool(getattr(volatility, "estimated", True))
+    from riskcore.forecasters import LocationScale
+    from riskcore.volatility.base import gaussian_if_sample
+    from riskcore.volatility.problem import serves
+
+    if not isinstance(model, LocationScale):
+        return _DIRECT
+    volatility, law = model.volatility, model.law
+    if not volatility.estimated:
+        free = getattr(law, "free", ())
+        return _SKEWED_LAW if len(free) > 1 else _LAW if free else 0.0
+    logs = volatility.short == "egarch"
+    if not serves(volatility.short, model.mean_used.short, gaussian_if_sample(law)):
+        return _LOG_ARCH if logs else _ARCH
+    own = _LOG_KERNEL if logs else _KERNEL
+    return max(own, _ONE_BY_ONE) if expanding else own
 
 
 def _size(facts: Facts) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pandas as pd
 import streamlit as st
@@ -16,9 +16,6 @@ from riskcore.plots import rebased_prices
 from riskcore.plots.prices import MAX_LINES, spans_widely
 from riskcore.returns import ReturnKind
 from riskcore.runs.store import slug
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 _ROWS = 5
 _DATES = {
@@ -66,8 +63,14 @@ def _radio(label: str, choices: list[str], chosen: str, words: dict[str, str], k
     return str(st.radio(label, choices, index=index, key=key, format_func=words.__getitem__))
 
 
+@st.fragment  # another scale or choice of assets redraws the chart alone
 def chart(data: Dataset) -> None:
     """The assets' prices, rebased, or their returns, compounded."""
+    with widgets.errors_shown():
+        _chart_and_choices(data)
+
+
+def _chart_and_choices(data: Dataset) -> None:
     names = [str(name) for name in data.prices.columns]
     kind = None if data.source.values == "prices" else cast("ReturnKind", data.source.kind)
     chosen: list[str] | None = None
@@ -80,18 +83,15 @@ def chart(data: Dataset) -> None:
     key = f"rc.w.data.log.{data.digest[:12]}"  # its default depends on the data
     log_scale = st.toggle("Log scale", wide, key=key, persist_state="session")
     settings = repr((chosen, kind, log_scale))
-    figure = _chart(data.digest, settings, data.prices, chosen, kind, log_scale)
     alt = "Prices of the assets over time, each 100 at its first date"
     if kind is not None:
         alt = "Returns of the assets compounded over time, from 100 before each one's first"
-    widgets.chart(figure, key="rc.w.data.prices", alt=alt)
-
-
-@st.cache_data(scope="session", max_entries=8, show_spinner=False)
-def _chart(
-    digest: str, settings: str, _prices: pd.DataFrame, _chosen: list[str] | None, _kind: ReturnKind | None, _log: bool
-) -> go.Figure:
-    return rebased_prices(_prices, _chosen, returns=_kind, log_scale=_log)
+    widgets.kept_chart(
+        f"prices {data.digest} {settings}",
+        lambda: rebased_prices(data.prices, chosen, returns=kind, log_scale=log_scale),
+        key="rc.w.data.prices",
+        alt=alt,
+    )
 
 
 @st.cache_data(scope="session", max_entries=8, show_spinner=False)

@@ -47,6 +47,8 @@ class Facts:
         Numbers of assets and models; days to forecast over all of them; estimations over all of them.
     first, last : str
         First and last day that is forecast.
+    seconds : float
+        What it takes of one processor, roughly.
     """
 
     assets: int = 0
@@ -55,6 +57,7 @@ class Facts:
     estimations: int = 0
     first: str = ""
     last: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import streamlit as st
 
 from riskcore import defaults
-from riskcore._types import Target
 from riskcore.dashboard import state
 from riskcore.dashboard.sources import Dataset
+from riskcore.dashboard.wording import target_of, target_words
+from riskcore.dashboard.workspace import Workspace
 from riskcore.diagnostics import ModelFit, fit_model
 from riskcore.distributions import LAWS
 from riskcore.errors import RiskcoreError, require
 from riskcore.forecasters import CARE, FORECASTERS, Forecaster
-from riskcore.plots.style import target_text
 from riskcore.runs.config import define_model
+from riskcore.runs.store import atomic_write, canonical
 from riskcore.runs.toml import to_toml
 from riskcore.volatility import MEANS, VOLATILITIES
 
@@ -28,6 +31,8 @@ Table = Mapping[str, Any]
 
 MOST = 4
 """Models side by side."""
+REMEMBERED = "modelling.json"
+"""In an owner's folder: the models that they looked at last."""
 SHORT, BUILD, DIRECT = "by short name", "mean × volatility × law", "direct tail model"
 USUAL = "as usual"
 LEVELS: tuple[str, ...] = (
@@ -58,17 +63,19 @@ def form(dataset: Dataset, asset: str) -> Asked | None:
         persist_state="session",
     )  # fmt: skip
     parts = _parts(str(kind))
+    last: Asked | None = state.get("modelling_before", None)
     with st.form(f"{KEY}.form"):
         table = None if kind == SHORT else _table(parts)
         left, right = st.columns([1, 2])
         n_losses = int(dataset.losses[asset].notna().sum())
         window = left.number_input(
-            "Window", value=min(defaults.WINDOW, n_losses), step=50, key=f"{KEY}.window",
+            "Window", value=min(last.window if last else defaults.WINDOW, n_losses), step=50, key=f"{KEY}.window",
             persist_state="session", help=f"The model is fitted to the last so many losses; there are {n_losses:,}.",
         )  # fmt: skip
+        usual = last.targets if last else defaults.TARGETS
         targets = right.multiselect(
-            "Risk figures", LEVELS, default=list(defaults.TARGETS), format_func=_target_label, accept_new_options=True,
-            key=f"{KEY}.targets", persist_state="session",
+            "Risk figures", list(dict.fromkeys([*LEVELS, *usual])), default=list(usual),
+            format_func=target_words, accept_new_options=True, key=f"{KEY}.targets", persist_state="session",
             help="A measure and its level; type another one as var:0.999. An ES brings the VaR at its level.",
         )  # fmt: skip
         name = ""
@@ -80,24 +87,17 @@ def form(dataset: Dataset, asset: str) -> Asked | None:
     if not pressed:
         return None
     require(bool(targets), "targets must name at least one target, got none")
-    settings = (int(window), tuple(str(t) for t in targets))
+    settings = (int(window), tuple(target_of(str(t)) for t in targets))
     return Asked(parts["model"], None, *settings) if table is None else _own(name.strip(), table, *settings)
-
-
-def _target_label(text: str) -> str:
-    """What a target is called; a text that is none stays as it is."""
-    try:
-        target = Target.parse(text)
-    except RiskcoreError:
-        return text
-    return target_text(target.measure, target.level)
 
 
 def _parts(kind: str) -> dict[str, str]:
     """The chosen entries of the registries. Outside of the form: its inputs depend on them."""
     if kind == SHORT:
         names = list(FORECASTERS)
-        return {"model": _choice(st, "Short name", names, "model", names.index("garch-t"))}
+        last: Asked | None = state.get("modelling_before", None)
+        usual = last.name if last and last.name in names else "garch-t"
+        return {"model": _choice(st, "Short name", names, "model", names.index(usual))}
     if kind == DIRECT:
         st.caption("CARE: the expectile itself, modelled on yesterday's loss; VaR and ES follow by their levels.")
         return {"kind": "care"}
@@ -225,13 +225,46 @@ def keep(asked: Asked) -> str | None:
     """Look at one more model; the name of the one that had to go for it, if any did."""
     others = [replace(m, window=asked.window, targets=asked.targets) for m in models() if m.name != asked.name]
     gone = others[0].name if len(others) >= MOST else None
-    state.put("modelling", (*others[-(MOST - 1) :], asked))
+    _look_at((*others[-(MOST - 1) :], asked))
     return gone
 
 
 def forget(name: str) -> None:
     """Look at one model less."""
-    state.put("modelling", tuple(m for m in models() if m.name != name))
+    _look_at(tuple(m for m in models() if m.name != name))
+
+
+def restore(dataset: Dataset, asset: str) -> None:
+    """At a session's first look: the models that this browser looked at last, as far as these losses allow them.
+
+    The fits are made again.
+    """
+    if state.get("modelling", None) is None:
+        n_losses = int(dataset.losses[asset].notna().sum())
+        known = tuple(m for m in _remembered(state.workspace()) if m.window <= n_losses)
+        state.put("modelling", known)
+        state.put("modelling_before", known[-1] if known else None)
+
+
+def _look_at(chosen: tuple[Asked, ...]) -> None:
+    """Look at these models, and write them down for the browser's next session; a full disc is no fault."""
+    state.put("modelling", chosen)
+    folder = state.workspace().root
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        atomic_write(folder / REMEMBERED, canonical([asdict(m) for m in chosen]))
+
+
+def _remembered(workspace: Workspace) -> tuple[Asked, ...]:
+    """The models written down; none if the file is missing, damaged or of models that are none any more."""
+    try:
+        rows = json.loads((workspace.root / REMEMBERED).read_bytes())
+        found = [Asked(str(r["name"]), r["table"], int(r["window"]), tuple(map(str, r["targets"]))) for r in rows]
+        for each in found:
+            each.forecaster()
+        return tuple(found[-MOST:])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RiskcoreError):
+        return ()
 
 
 def fitted(dataset: Dataset, asset: str, asked: Asked) -> ModelFit:

@@ -74,8 +74,8 @@ def headline(fit: ModelFit) -> None:
         st.text(fit.failure)
     words = f"Estimation: {fit.status.replace('_', ' ')}, {fit.status_words}"
     st.caption(
-        f"{words}. Optimisations tried: {fit.attempts}. Estimated now, on the last window: a backtest re-estimates "
-        "only every so many days, so its figures for the same day can differ."
+        f"{words}. Optimisations tried: {fit.attempts}. Estimated now, on the last window: a backtest that "
+        "estimates less often than every day can have other figures for the same day."
     )
     expectiles = table[table["measure"] == "expectile"]
     if len(expectiles):
@@ -326,3 +326,13 @@ TABS: Mapping[str, Callable[[ModelFit, str], None]] = {
     "Levels": levels,
 }
 """Parts of the page, of which only the one looked at is drawn."""
+
+
+@st.fragment  # another tab leaves the rest of the page as it is
+def parts(fit: ModelFit, kept: str) -> None:
+    """The parts of `TABS`; `kept` says all that the fit depends on."""
+    tabs = st.tabs(list(TABS), key="rc.w.modelling.tab", on_change="rerun")
+    for tab, show in zip(tabs, TABS.values(), strict=True):
+        if tab.open:
+            with tab, widgets.errors_shown():
+                show(fit, kept)

@@ -19,8 +19,9 @@ from riskcore.dashboard.sources import Dataset
 from riskcore.errors import DataError, RiskcoreError, require
 from riskcore.forecasts import Forecasts
 from riskcore.indicators import Latest, annualised, drawdown, latest, latest_table, recent, worst
-from riskcore.plots import forecast_band
-from riskcore.plots.style import only
+from riskcore.plots import forecast_band, sparkline
+from riskcore.plots.spark import Form
+from riskcore.plots.style import HIT, LOSS, MEASURE_COLOURS, MUTED, only
 from riskcore.report.view import percent, ranked
 from riskcore.runs import Run, open_run
 from riskcore.runs.reading import manifest_digest, read_tables
@@ -58,7 +59,7 @@ class Figures:
         return _state(repr((self.key, asset, model)), self.forecasts, asset, model)
 
 
-@st.cache_data(scope="session", max_entries=8 * MAX_ASSETS, show_spinner=False)
+@st.cache_resource(scope="session", max_entries=8 * MAX_ASSETS, show_spinner=False)  # nobody changes what is kept
 def _state(key: str, _forecasts: Forecasts, asset: str, model: str) -> Latest:
     return latest(_forecasts, asset, model)
 
@@ -104,10 +105,10 @@ def _verdict(figures: Figures | None, asset: str, model: str) -> str:
     if figures is None or figures.job is None:
         return ""
     every = int(figures.job.request.settings.get("refit_every") or defaults.REFIT_EVERY)
-    age = "every day" if every == 1 else f"every {every} days"
+    age = "every day" if every == 1 else f"every {every} days; a fit on Modelling is of today"
     rejected, tests = figures.verdicts.get((asset, model), (0, 0))
     said = f"; rejected by {rejected} of {tests} tests at {100 * defaults.SIZE:g} %" if tests else ""
-    return f"{said}. Estimated {age}; a fit on Modelling is of today."
+    return f"{said}. Estimated {age}."
 
 
 def of_run(job: Job) -> Figures:
@@ -118,7 +119,7 @@ def of_run(job: Job) -> Figures:
     return Figures(forecasts, best, key, job, verdicts)
 
 
-@st.cache_data(scope="session", max_entries=4, show_spinner="Reading the newest run")
+@st.cache_resource(scope="session", max_entries=4, show_spinner="Reading the newest run")
 def _of_run(
     key: str, _run: Run
 ) -> tuple[Forecasts, dict[str, tuple[str, str]], dict[tuple[str, str], tuple[int, int]]]:
@@ -141,7 +142,7 @@ def quick(dataset: Dataset, asset: str, model: str) -> Figures:
     return Figures(_quick(key, dataset.losses[asset], asset, model), {asset: (model, "")}, key)
 
 
-@st.cache_data(scope="session", max_entries=4 * MAX_ASSETS, show_spinner="Forecasting the last days")
+@st.cache_resource(scope="session", max_entries=4 * MAX_ASSETS, show_spinner="Forecasting the last days")
 def _quick(key: str, _losses: pd.Series[float], asset: str, model: str) -> Forecasts:
     return last_days(_losses, asset, model)
 
@@ -171,6 +172,21 @@ def last_days(losses: pd.Series[float], asset: str, model: str) -> Forecasts:
         known, FORECASTERS[model], targets, plan, asset=asset, model=model, ahead=True, from_date=start
     )
     return Forecasts(rows, targets)
+
+
+@st.fragment  # another model redraws this alone, not the page
+def show(dataset: Dataset, asset: str) -> None:
+    """All that the overview shows of an asset."""
+    with widgets.errors_shown():
+        figures, model = chosen(dataset, asset)
+        found = figures.state(asset, model)
+        st.caption(since(found))
+        risk_cards(found)
+        past_cards(dataset, asset, found)
+        band(figures, found)
+        if len(dataset.assets) > 1:
+            st.subheader("All assets")
+            asset_table(dataset, figures, model)
 
 
 def welcome() -> None:
@@ -228,6 +244,7 @@ def risk_cards(found: Latest) -> None:
         columns[3], "Volatility a year", percent(annualised(daily), 1) if math.isfinite(daily) else "–",
         [100 * annualised(x) for x in _course(found, "volatility")],
         f"The day's {percent(daily)} × √{defaults.PERIODS}" if math.isfinite(daily) else "the model has none",
+        colour=MUTED,
         tip="The day's volatility in the scale of a year, as if days were uncorrelated: to read it by, no forecast.",
     )  # fmt: skip
 
@@ -242,14 +259,14 @@ def past_cards(dataset: Dataset, asset: str, found: Latest) -> None:
         columns[1], f"Worst day in {min(_DAYS, len(losses))} days", percent(recent_day.value),
         (100 * losses.iloc[-_DAYS:]).to_list(),
         f"on {recent_day.date:%Y-%m-%d}; of all {len(losses):,}: {percent(day.value)} on {day.date:%Y-%m-%d}",
-        chart="bar", tip=f"Largest daily loss; losses are minus {_kind(dataset, asset)} returns.",
+        form="bars", colour=LOSS, tip=f"Largest daily loss; losses are minus {_kind(dataset, asset)} returns.",
     )  # fmt: skip
     fall = drawdown(losses, _kind(dataset, asset))  # type: ignore[arg-type]  # checked there
     deepest = worst(fall)
     _card(
         columns[2], "Drawdown now", percent(fall.iloc[-1], 1), (100 * fall.iloc[-_DAYS:]).to_list(),
         f"below its highest value; at most {percent(deepest.value, 1)} on {deepest.date:%Y-%m-%d}",
-        chart="area", tip="Share of its highest value so far that the investment has lost.",
+        form="area", colour=LOSS, tip="Share of its highest value so far that the investment has lost.",
     )  # fmt: skip
     _last_run(columns[3], dataset)
 
@@ -264,8 +281,8 @@ def _risk(
     change = found.change(target.label)
     move = f"{100 * change:+.2f} points since the day before".replace("-", "−") if math.isfinite(change) else ""
     note = "; ".join(part for part in (beside, move) if part)
-    course = [100 * x for x in _course(found, target.label)]
-    _card(column, label, percent(found.value(target.label)), course, note, tip=words)
+    course, colour = [100 * x for x in _course(found, target.label)], MEASURE_COLOURS[target.measure][0]
+    _card(column, label, percent(found.value(target.label)), course, note, tip=words, colour=colour)
 
 
 def _hits(column: DeltaGenerator, found: Latest) -> None:
@@ -277,7 +294,7 @@ def _hits(column: DeltaGenerator, found: Latest) -> None:
     sign = {"green": "check_circle", "yellow": "warning", "red": "error"}[count.zone]
     _card(
         column, f"Hits in {count.n_obs} days", str(count.hits), count.course.to_list(),
-        f"{count.expected:.1f} expected of VaR {_level(count.target)}",
+        f"{count.expected:.1f} expected of VaR {_level(count.target)}", form="steps", colour=HIT, unit="",
         tip="Days on which the loss exceeded VaR. Zones are the supervisor's: green while the chance of so many hits "
         "or fewer stays below 95 %, red from 99.99 %.", badge=f":{colour}-badge[:material/{sign}: {count.zone} zone]",
     )  # fmt: skip
@@ -291,17 +308,35 @@ def _card(
     note: str,
     *,
     tip: str,
-    chart: str = "line",
+    form: Form = "line",
+    colour: str = MUTED,
+    unit: str = " %",
     badge: str = "",
 ) -> None:
     """One framed figure with its course and a line below; none of its texts is a visitor's."""
     with column.container(border=True, height="stretch"):
-        finite = [x if math.isfinite(x) else None for x in course]
-        drawn = finite if sum(x is not None for x in finite) > 1 else None
-        st.metric(label, value, chart_data=drawn, chart_type=chart, help=tip)  # type: ignore[arg-type]
+        st.metric(label, value, help=tip)
+        # not the metric's own chart: seven of those take half a second to be drawn, on every rerun
+        dark = widgets.dark()
+        drawn = widgets.kept(
+            repr(("spark", course, form, colour, dark)), lambda: sparkline(course, form=form, colour=colour, dark=dark)
+        )
+        if drawn:
+            st.image(drawn, width="stretch", alt=_in_words(label, course, unit))
         if badge:  # not in the caption, which is faded
             st.markdown(badge)
         st.caption(note)
+
+
+def _in_words(label: str, course: list[float], unit: str) -> str:
+    """What a sparkline shows.
+
+    >>> _in_words("Hits", [2.0, math.nan, 5.0, 4.0], "")
+    'Hits over the last 4 days: between 2 and 5, at the end 4.'
+    """
+    known = [x for x in course if math.isfinite(x)]
+    low, high, last = (f"{x:.3g}{unit}" for x in (min(known), max(known), known[-1]))
+    return f"{label} over the last {len(course)} days: between {low} and {high}, at the end {last}."
 
 
 def _last_run(column: DeltaGenerator, dataset: Dataset) -> None:

@@ -9,13 +9,12 @@ from typing import Any
 import streamlit as st
 
 from riskcore import defaults
-from riskcore._types import Target
 from riskcore.dashboard import cost, state, widgets
 from riskcore.dashboard.job_files import Facts
 from riskcore.dashboard.jobs import Request, request_for
 from riskcore.dashboard.sources import Dataset
+from riskcore.dashboard.wording import target_of, target_words
 from riskcore.errors import RiskcoreError
-from riskcore.plots.style import target_text
 from riskcore.runs.catalogue import model_rows
 from riskcore.runs.config import settings
 
@@ -74,8 +73,9 @@ def _choices(dataset: Dataset) -> tuple[str, dict[str, Any]]:
         st.caption("Models of your own come from the Modelling page.")
     wanted = list(before.get("targets", defaults.TARGETS))
     targets = st.multiselect(
-        "Risk figures", list(dict.fromkeys([*OFFERED, *wanted])), wanted, format_func=_target, accept_new_options=True,
-        key="rc.w.review.targets", persist_state="session", placeholder="Choose, or type one such as var:0.995",
+        "Risk figures", list(dict.fromkeys([*OFFERED, *wanted])), wanted, format_func=target_words,
+        accept_new_options=True, key="rc.w.review.targets", persist_state="session",
+        placeholder="Choose, or type one such as var:0.995",
         help="VaR, ES and expectile VaR at their levels. Another level is typed in, such as es:0.985. An ES brings the "
         "VaR of its level with it.",
     )  # fmt: skip
@@ -86,7 +86,8 @@ def _choices(dataset: Dataset) -> tuple[str, dict[str, Any]]:
     )
     used = {name: mine[name] for name in models if name in mine}
     return title.strip() or _title(dataset, models), {
-        "models": models, "targets": targets, "window": window, "refit_every": refit_every, "expanding": expanding,
+        "models": models, "targets": [target_of(text) for text in targets], "window": window,
+        "refit_every": refit_every, "expanding": expanding,
         "from": first, "to": last, "model": used or None,
     }  # fmt: skip
 
@@ -121,7 +122,8 @@ def _plan(dataset: Dataset, before: Mapping[str, Any]) -> tuple[int, bool, int]:
     refit_every = right.number_input(
         "Estimate every … days", 1, 10_000, int(before.get("refit_every", defaults.REFIT_EVERY)),
         key="rc.w.review.refit", persist_state="session",
-        help="Between two estimations the parameters stay, and the forecasts still move every day. 20 to 25 are usual.",
+        help="1: the parameters are estimated anew every day. Between two estimations they stay, and the "
+        "forecasts still move every day.",
     )  # fmt: skip
     return int(window), kind == "all so far", int(refit_every)
 
@@ -148,15 +150,6 @@ def _day(text: Any) -> date | None:
     return date.fromisoformat(str(text)[:10]) if text else None
 
 
-def _target(text: str) -> str:
-    """A target in words, and as it was typed where it is none."""
-    try:
-        target = Target.parse(text)
-    except RiskcoreError:
-        return text
-    return target_text(target.measure, target.level)
-
-
 def _title(dataset: Dataset, models: list[str]) -> str:
     """What a run is called that its owner did not name."""
     assets = ", ".join(dataset.assets[:2]) + (f" and {len(dataset.assets) - 2} more" if len(dataset.assets) > 2 else "")
@@ -175,13 +168,14 @@ def _facts(key: str, _request: Request, _dataset: Dataset) -> Facts | RiskcoreEr
 def estimate(facts: Facts) -> str:
     """What a run amounts to, in a line.
 
-    >>> estimate(Facts(2, 4, 32248, 808, "2002-12-27", "2019-01-01"))
-    '2 assets × 4 models, 2002-12-27 to 2019-01-01: 32,248 forecasts and 808 estimations'
-    >>> estimate(Facts(1, 1, 250, 0, "2018-01-02", "2018-12-31"))
-    '1 asset × 1 model, 2018-01-02 to 2018-12-31: 250 forecasts, nothing to estimate'
+    >>> estimate(Facts(2, 4, 32248, 16124, "2002-12-27", "2019-01-01", 18.9))
+    '2 assets × 4 models, 2002-12-27 to 2019-01-01: 32,248 forecasts and 16,124 estimations, about 20 s'
+    >>> estimate(Facts(1, 1, 250, 0, "2018-01-02", "2018-12-31", 6.1))
+    '1 asset × 1 model, 2018-01-02 to 2018-12-31: 250 forecasts, nothing to estimate, about 10 s'
     """
     assets, models = (
         f"{n:,} {word}{'' if n == 1 else 's'}" for n, word in ((facts.assets, "asset"), (facts.models, "model"))
     )
     work = f" and {facts.estimations:,} estimations" if facts.estimations else ", nothing to estimate"
-    return f"{assets} × {models}, {facts.first} to {facts.last}: {facts.days:,} forecasts{work}"
+    time = f", about {cost.about(facts.seconds)}"
+    return f"{assets} × {models}, {facts.first} to {facts.last}: {facts.days:,} forecasts{work}{time}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -19,7 +20,7 @@ from riskcore.runs.export import to_csv
 from riskcore.runs.store import slug
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from pandas.io.formats.style import Styler
     from streamlit.elements.lib.column_types import ColumnConfig
@@ -27,8 +28,19 @@ if TYPE_CHECKING:
 CELLS = ((NO_VALUE, INK), (P_COLOURS[0], PAPER), *((colour, INK) for colour in P_COLOURS[1:]))
 """Background and text of a cell without p-value, and below 0.01, 0.05, 0.10 and above."""
 CELLS_DARK = tuple((DARK[back], "#ffffff") for back, _ in CELLS)
-_LABEL_WIDTH = 205
+_LABEL_WIDTH = 225
 """Of the label of a test: beside it a phone still shows a result."""
+_FIGURE_WIDTH, _NOTE_WIDTH = 170, 180
+_SHORT = {
+    "Christoffersen independence": "independence",
+    "Christoffersen conditional coverage": "cond. coverage",
+    "Time until first failure": "first failure",
+    "Calibration of VaR and ES": "calibration",
+    "Calibration of the expectile": "calibration",
+    "Conditional calibration of the expectile": "cond. calibration",
+    "Uniformity of the PIT": "uniformity of the PIT",
+}
+"""Tests whose names are too long for the label; the details of a cell have them in full."""
 _CELL_WIDTH = 145
 _IN_A_ROW = 4
 _METRIC_WIDTH = 160
@@ -93,7 +105,7 @@ def tests(shown: View) -> None:
         )
         chosen = st.dataframe(  # type: ignore[call-overload]  # index columns go by place, as documented
             coloured(table, dark=widgets.dark()),
-            key=f"rc.w.review.tests.{shown.key}.{target}",
+            key=f"rc.w.review.tests.{shown.opened.key}.{shown.asset}.{target}",
             on_select="rerun",
             selection_mode="single-cell",
             height="content",
@@ -117,7 +129,8 @@ def coloured(table: matrix.Matrix, *, dark: bool) -> Styler:
     styles = table.shades.map(lambda shade: "background-color: {}; color: {}".format(*pairs[shade + 1]))
     texts, labels = table.texts, table.texts.index
     if labels.nlevels > 1:  # one column of labels leaves room for the results
-        short = [f"{name} · {test.split(' (')[0]}" for name, test in labels]
+        named = [(name.removeprefix("expectile VaR "), test.split(" (")[0]) for name, test in labels]
+        short = [f"{name} · {_SHORT.get(test, test)}" for name, test in named]
         full = [f"{name} · {test}" for name, test in labels]
         texts, styles = (t.set_axis(short if len({*short}) == len(full) else full) for t in (texts, styles))
     return texts.style.apply(lambda _: styles, axis=None)
@@ -164,7 +177,15 @@ def scores(shown: View) -> None:
         alt=f"Mean scores of each model on {shown.asset} against the best; the same figures stand in the table below.",
     )
     rows = widgets.kept(f"score rows {shown.opened.key} {shown.asset!r}", lambda: view.score_rows(table, shown.asset))
-    st.dataframe(rows, hide_index=True, height="content", alt=f"Mean scores of each model on {shown.asset}")
+    widths = {"risk figure": _FIGURE_WIDTH, "score": _FIGURE_WIDTH, "note": _NOTE_WIDTH}
+    columns = {name: st.column_config.TextColumn(width=width) for name, width in widths.items()}
+    st.dataframe(
+        rows,
+        hide_index=True,
+        height="content",
+        column_config=columns,
+        alt=f"Mean scores of each model on {shown.asset}",
+    )
 
 
 def pit(shown: View) -> None:
@@ -246,6 +267,26 @@ def statuses(shown: View) -> None:
     st.dataframe(pd.DataFrame(counts), hide_index=True, alt="Days by status of every asset and model")
     words = [{"status": name.replace("_", " "), "meaning": text} for name, text in STATUS_WORDS.items()]
     st.dataframe(pd.DataFrame(words), hide_index=True, alt="What the statuses mean")
+
+
+PARTS: Mapping[str, Callable[[View], None]] = {
+    "Scores": scores,
+    "Exceptions": exceptions,
+    "PIT": pit,
+    "Smoothed": smoothed,
+    "Status": statuses,
+}
+"""Further parts of the page, of which only the one looked at is drawn."""
+
+
+@st.fragment  # another tab leaves the rest of the page as it is
+def more(shown: View) -> None:
+    """The further parts, each in a tab."""
+    tabs = st.tabs(list(PARTS), key="rc.w.review.more", on_change="rerun")
+    for tab, part in zip(tabs, PARTS.values(), strict=True):
+        if tab.open:
+            with tab, widgets.errors_shown():
+                part(shown)
 
 
 def downloads(shown: View) -> None:

@@ -44,6 +44,8 @@ def run_shell() -> None:
         for name, (title, icon) in PAGES.items()
     ]
     page = st.navigation(pages)
+    if "Mobi" in (st.context.headers.get("User-Agent") or ""):
+        _close_sidebar(page.title)
     with st.sidebar:  # before the page, which may end early
         _sidebar()
     st.title(page.title)
@@ -62,6 +64,18 @@ def run_shell() -> None:
         )
     finally:
         _IN_SHELL.reset(token)
+
+
+def _close_sidebar(title: str) -> None:
+    """On a phone another page closes the sidebar that it was chosen in, which lies over the page.
+
+    Streamlit obeys a change of this setting only. Both of its values close the sidebar of a phone.
+    """
+    shown, open_first = state.get("sidebar", ("", True))
+    if shown != title:
+        open_first = not open_first
+        state.put("sidebar", (title, open_first))
+    st.set_page_config(initial_sidebar_state="auto" if open_first else "collapsed")
 
 
 def page_guard() -> None:

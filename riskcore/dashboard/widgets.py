@@ -11,7 +11,7 @@ import streamlit as st
 from riskcore.dashboard import sources, state
 from riskcore.dashboard.sources import Dataset
 from riskcore.errors import RiskcoreError
-from riskcore.plots import CONFIG, compact, darkened
+from riskcore.plots import CONFIG, compact, darkened, steady
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -49,7 +49,7 @@ def _show(figure: go.Figure, *, key: str, alt: str) -> None:
 
 def _for_screen(figure: go.Figure, on_dark: bool) -> go.Figure:
     small = compact(figure)
-    return darkened(small) if on_dark else small
+    return steady(darkened(small) if on_dark else small)
 
 
 @st.cache_resource(scope="session", max_entries=64, show_spinner=False)

@@ -6,14 +6,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from types import MappingProxyType
 
 import pandas as pd
 
+from riskcore._types import Target
+from riskcore.errors import RiskcoreError
 from riskcore.ingest import Finding
 from riskcore.ingest.container import MAX_UNPACKED
 from riskcore.ingest.findings import Severity, rows_text
 from riskcore.ingest.table import MAX_CELLS, MAX_COLUMNS, MAX_ROWS
+from riskcore.plots.style import target_text
 
 MAX_UPLOAD = 50
 """Megabytes; the same as `server.maxUploadSize`."""
@@ -61,6 +65,36 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
 """What to do, by code, where the reader's own remedy speaks of Python's options."""
 _NAMES = re.compile(r"\b(?:date_format|header_row|max_missing|(?:date|asset|price)_column)\b")
 _OPTION = re.compile(r"\b([a-z]+_[a-z]+)=")
+
+
+_IN_WORDS = re.compile(r"(VaR|ES|expectile VaR τ =) (\d+(?:\.\d+)?)( %)?")
+_MEASURES = {"VaR": "var", "ES": "es", "expectile VaR τ =": "expectile"}
+
+
+def target_words(text: str) -> str:
+    """What a target is called; a text that is none stays as it is.
+
+    >>> target_words("es:0.975"), target_words("es:975")
+    ('ES 97.5 %', 'es:975')
+    """
+    try:
+        target = Target.parse(text)
+    except RiskcoreError:
+        return text
+    return target_text(target.measure, target.level)
+
+
+def target_of(text: str) -> str:
+    """The target of such words: a box gives those back for one that was typed in, once the page was left.
+
+    >>> target_of("VaR 98.5 %"), target_of("expectile VaR τ = 0.999"), target_of("var:0.985"), target_of("VaR")
+    ('var:0.985', 'expectile:0.999', 'var:0.985', 'VaR')
+    """
+    found = _IN_WORDS.fullmatch(text)
+    if found is None:
+        return text
+    level = Decimal(found[2]).scaleb(-2) if found[3] else found[2]
+    return f"{_MEASURES[found[1]]}:{level}"
 
 
 def remedy(finding: Finding) -> str:

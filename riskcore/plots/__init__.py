@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from riskcore.plots.days import ema_indicators, forecast_band, rolling_hits
+from riskcore.plots.days import (
+    band_spec,
+    ema_indicators,
+    forecast_band,
+    indicator_spec,
+    rolling_hits,
+    rolling_spec,
+)
 from riskcore.plots.fitted import (
     conditional_volatility,
     fitted_pit,
@@ -16,29 +23,31 @@ from riskcore.plots.fitted import (
     residual_acf,
     residual_qq,
 )
-from riskcore.plots.judged import p_value_heatmap, pit_histogram, score_bars
+from riskcore.plots.judged import heatmap_spec, p_value_heatmap, pit_histogram, pit_spec, score_bars, score_spec
 from riskcore.plots.prices import rebased_prices
-from riskcore.plots.screen import compact, darkened
-from riskcore.plots.style import CONFIG
+from riskcore.plots.screen import compact, darkened, steady
+from riskcore.plots.spark import sparkline
+from riskcore.plots.style import CONFIG, Spec
 
 
 @dataclass(frozen=True)
 class FigureKind:
-    """A figure of the registry: the function, what its first argument is, and what it shows in a few words."""
+    """A figure of the registry: the function, the same as plain values, what its first argument is, what it shows."""
 
     draw: Callable[..., Any]
+    spec: Callable[..., Spec]
     reads: Literal["forecasts", "scores", "backtests"]
     shows: str
 
 
 FIGURES: Mapping[str, FigureKind] = MappingProxyType(
     {
-        "forecast_band": FigureKind(forecast_band, "forecasts", "losses, forecasts and hits"),
-        "ema_indicators": FigureKind(ema_indicators, "forecasts", "smoothed risk and hit rate"),
-        "rolling_hits": FigureKind(rolling_hits, "forecasts", "hits of the last year and their zone"),
-        "pit_histogram": FigureKind(pit_histogram, "forecasts", "PIT histogram"),
-        "score_bars": FigureKind(score_bars, "scores", "scores against the best model"),
-        "p_value_heatmap": FigureKind(p_value_heatmap, "backtests", "p-values by test and model"),
+        "forecast_band": FigureKind(forecast_band, band_spec, "forecasts", "losses, forecasts and hits"),
+        "ema_indicators": FigureKind(ema_indicators, indicator_spec, "forecasts", "smoothed risk and hit rate"),
+        "rolling_hits": FigureKind(rolling_hits, rolling_spec, "forecasts", "hits of the last year and their zone"),
+        "pit_histogram": FigureKind(pit_histogram, pit_spec, "forecasts", "PIT histogram"),
+        "score_bars": FigureKind(score_bars, score_spec, "scores", "scores against the best model"),
+        "p_value_heatmap": FigureKind(p_value_heatmap, heatmap_spec, "backtests", "p-values by test and model"),
     }
 )
 
@@ -61,4 +70,6 @@ __all__ = [
     "residual_qq",
     "rolling_hits",
     "score_bars",
+    "sparkline",
+    "steady",
 ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from riskcore import defaults
 from riskcore._types import Status, Target
@@ -24,6 +25,9 @@ RANGES = [
     {"count": 5, "label": "5y", "step": "year", "stepmode": "backward"},
     {"step": "all", "label": "all"},
 ]
+_TWO_ROWS = {"b": 104}
+"""Margin for a legend of two rows."""
+_HIDDEN = {"visible": "legendonly"}
 CUT = 1.5
 """The loss axis ends at this multiple of what nearly all values need; what lies beyond is counted in a note."""
 
@@ -56,27 +60,38 @@ def forecast_band(
     --------
     >>> forecast_band(forecasts, asset="S&P 500", model="garch-t")  # doctest: +SKIP
     """
-    from plotly.subplots import make_subplots
+    return style.figure(band_spec(forecasts, asset, model, hit_target=hit_target))
 
+
+def band_spec(
+    forecasts: Forecasts, asset: str | None = None, model: str | None = None, *, hit_target: Target | None = None
+) -> style.Spec:
+    """`forecast_band` as plain values."""
     asset, model = style.pick(forecasts, asset, model)
     rows, target = forecasts.unit(asset, model), _hit_target(forecasts, hit_target)
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.86, 0.14], vertical_spacing=0.03)
-    figure.add_scatter(
-        x=rows.index, y=rows["loss"], name="loss", mode="markers", hovertemplate="%{y:.2%}", row=1, col=1,
-        marker={"size": 3, "color": style.LOSS, "opacity": 0.6},
-    )  # fmt: skip
-    _add_targets(figure, rows, forecasts.targets, hide_vars_but=target)
-    subtitle = _add_hits(figure, rows, target) if target is not None else "no VaR target, so no hits"
-    bad = rows.index[rows["status"].cat.codes.to_numpy() >= Status.implausible]
+    days = rows.index.to_numpy()
+    losses = rows["loss"].to_numpy(dtype=np.float64)
+    data = [{"type": "scatter", "x": days, "y": losses, **style.loss_bars(), **style.within(1)}]
+    data += _target_lines(days, rows, forecasts.targets, hide_vars_but=target)
+    subtitle = "no VaR target, so no hits"
+    if target is not None:
+        hits, subtitle = _hits(days, rows, target)
+        data += hits
     # An axis without a trace is not drawn: this one keeps the dates where there is neither hit nor bad day.
-    figure.add_scatter(x=rows.index[[0, -1]], y=[None, None], showlegend=False, hoverinfo="skip", row=2, col=1)
-    _add_strip(figure, bad, 0, style.NOT_OK, "not ok (implausible or worse)", rows.loc[bad, "status"].astype(str))
-    _cut_axis(figure, rows, [t.label for t in forecasts.targets])
-    figure.update_yaxes(title_text="loss (positive hurts)", tickformat="~%", row=1, col=1)
+    ends = {"x": days[[0, -1]], "y": [None, None], "showlegend": False, "hoverinfo": "skip"}
+    data.append({"type": "scatter", **ends, **style.within(2)})
+    bad = rows["status"].cat.codes.to_numpy() >= Status.implausible
+    status = rows["status"][bad].astype(str).to_numpy()
+    data += _strip(days[bad], 0, style.NOT_OK, "not ok (implausible or worse)", status)
+    cut, notes = _cut_axis(rows, [t.label for t in forecasts.targets])
+    axes = style.panels([0.86, 0.14], 0.03)
+    axes["yaxis"] |= {"title": {"text": "loss (positive hurts)"}, "tickformat": "~%", **cut}
     ticks = {"tickvals": [1, 0], "ticktext": ["hit", "not ok"], "range": [-0.6, 1.6], "showgrid": False}
-    figure.update_yaxes(**ticks, zeroline=False, fixedrange=True, row=2, col=1)
-    _date_axis(figure, rows.index)
-    return style.finish(figure, title=_title(asset, model), subtitle=subtitle, height=520)
+    axes["yaxis2"] |= {**ticks, "zeroline": False, "fixedrange": True}
+    margin = {**_TWO_ROWS, **_date_axes(axes, rows.index)}
+    look: dict[str, Any] = {"title": _title(asset, model), "subtitle": subtitle, "height": 530, "margin": margin}
+    look |= {"annotations": notes} if notes else {}
+    return {"data": data, "layout": style.look(**look, **axes)}
 
 
 def ema_indicators(
@@ -111,38 +126,50 @@ def ema_indicators(
     --------
     >>> ema_indicators(forecasts, "S&P 500", "garch-t")  # doctest: +SKIP
     """
-    from plotly.subplots import make_subplots
+    return style.figure(indicator_spec(forecasts, asset, model, halflife=halflife))
 
+
+def indicator_spec(
+    forecasts: Forecasts,
+    asset: str | None = None,
+    model: str | None = None,
+    *,
+    halflife: float = defaults.EMA_HALFLIFE,
+) -> style.Spec:
+    """`ema_indicators` as plain values."""
     asset, model = style.pick(forecasts, asset, model)
     table = indicator_table(style.only(forecasts, asset, model), halflife=halflife).droplevel(["asset", "model"])
-    panels = ["risk"]
+    heights = {"risk": 3.0}
     if "volatility" in table and bool(table["volatility"].notna().any()):
-        panels.append("volatility")
+        heights["volatility"] = 1.4
     variables = [t for t in forecasts.targets if t.measure == "var"]
-    panels += ["hit rate"] if variables else []
-    heights = {"risk": 3.0, "volatility": 1.4, "hit rate": 1.6}
-    figure = make_subplots(
-        rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.05, row_heights=[heights[p] for p in panels]
-    )
-    _add_targets(figure, table, forecasts.targets)
-    if "volatility" in panels:
-        _add_line(figure, table["volatility"], "volatility", {"color": style.MUTED, "width": 1.6}, row=2)
+    heights |= {"hit rate": 1.6} if variables else {}
+    axes, last, days = style.panels(list(heights.values()), 0.05), len(heights), table.index.to_numpy()
+    for i, panel in enumerate(heights, start=1):
+        axes[f"yaxis{style.axis_number(i)}"] |= {"title": {"text": panel}, "tickformat": "~%", "rangemode": "tozero"}
+    data, shapes = _target_lines(days, table, forecasts.targets), []
+    if "volatility" in heights:
+        data.append(_line(days, table["volatility"], "volatility", {"color": style.MUTED, "width": 1.6}, panel=2))
     for target in variables:
         line = style.hit_rate_line(target, forecasts.targets)
         name = f"hit rate of {style.target_text('var', target.level)}"
-        _add_line(figure, table[hit_label(target)], name, line, row=len(panels))
+        data.append(_line(days, table[hit_label(target)], name, line, panel=last))
         expected = {"color": line["color"], "width": 1, "dash": "dash"}
-        figure.add_hline(y=1.0 - target.level, line=expected, opacity=0.6, row=len(panels), col=1)
-    for i, panel in enumerate(panels, start=1):
-        figure.update_yaxes(title_text=panel, tickformat="~%", rangemode="tozero", row=i, col=1)
+        shapes.append(style.across(1.0 - target.level, 1.0 - target.level, last, line=expected, opacity=0.6))
     if variables:  # the first days' rates rest on a handful of values and would flatten the rest
         settled = table[[hit_label(t) for t in variables]].iloc[int(3 * halflife) :].to_numpy()
         top = float(np.nanmax(settled)) if bool(np.isfinite(settled).any()) else 0.0
-        if top > 0:
-            figure.update_yaxes(range=[0, 1.08 * top], row=len(panels), col=1)
-    _date_axis(figure, table.index)
+        axes[f"yaxis{style.axis_number(last)}"] |= {"range": [0, 1.08 * top]} if top > 0 else {}
+    margin = {**_TWO_ROWS, **_date_axes(axes, table.index)}
     subtitle = f"exponential moving averages, half-life {halflife:g} days; dashed: expected hit rate"
-    return style.finish(figure, title=_title(asset, model), subtitle=subtitle, height=200 + 140 * len(panels))
+    look: dict[str, Any] = {
+        "title": _title(asset, model),
+        "subtitle": subtitle,
+        "height": 200 + 140 * last,
+        "margin": margin,
+    }
+    look |= {"shapes": shapes} if shapes else {}
+    return {"data": data, "layout": style.look(**look, **axes)}
 
 
 def rolling_hits(
@@ -185,8 +212,19 @@ def rolling_hits(
     --------
     >>> rolling_hits(forecasts, "S&P 500", "garch-t")  # doctest: +SKIP
     """
-    from plotly.subplots import make_subplots
+    return style.figure(rolling_spec(forecasts, asset, model, target=target, days=days, missing=missing))
 
+
+def rolling_spec(
+    forecasts: Forecasts,
+    asset: str | None = None,
+    model: str | None = None,
+    *,
+    target: Target | None = None,
+    days: int = defaults.ROLLING_DAYS,
+    missing: Literal["hit", "skip"] = "skip",
+) -> style.Spec:
+    """`rolling_hits` as plain values."""
     asset, model = style.pick(forecasts, asset, model)
     target = _hit_target(forecasts, target)
     title = _title(asset, model)
@@ -196,54 +234,59 @@ def rolling_hits(
     name = style.target_text("var", target.level)
     if table.empty:
         return style.empty(title, f"fewer than {days} days with a forecast of {name}")
-    gaps = int(table["missing"].max()) > 0
-    heights = {"row_heights": [0.72, 0.28], "vertical_spacing": 0.06} if gaps else {}
-    figure = make_subplots(rows=1 + gaps, cols=1, shared_xaxes=True, **heights)
-    top = _add_zones(figure, table, days, target.level)
+    dates, counted = table.index.to_numpy(), table["n_obs"].to_numpy() > 0
+    data, top = _zones(dates, table, days, target.level)
+    hits, zones = table["hits"].to_numpy(), table["zone"].to_numpy(dtype=object, copy=True)
+    if not counted.all():
+        hits = np.where(counted, hits, np.nan)
+        zones[~counted] = None
     hover = "%{y} hits in %{customdata} days: %{text}<extra></extra>"
-    figure.add_scatter(
-        x=table.index, y=table["hits"].where(table["n_obs"] > 0), mode="lines", name="hits", hovertemplate=hover,
-        customdata=table["n_obs"].to_numpy(), text=table["zone"],
-        line={"color": style.INK, "width": 1.6, "shape": "hv"}, row=1, col=1,
-    )  # fmt: skip
-    figure.update_yaxes(title_text="hits", range=[-0.5, top], showgrid=False, row=1, col=1)
+    data.append({
+        "type": "scatter", "x": dates, "y": hits, "mode": "lines", "name": "hits", "hovertemplate": hover,
+        "customdata": table["n_obs"].to_numpy(), "text": zones,
+        "line": {"color": style.INK, "width": 1.6, "shape": "hv"}, **style.within(1),
+    })  # fmt: skip
+    gaps = int(table["missing"].max()) > 0
+    axes = style.panels([0.72, 0.28], 0.06) if gaps else style.panels([1.0])
+    axes["yaxis"] |= {"title": {"text": "hits"}, "range": [-0.5, top], "showgrid": False}
     if gaps:
-        figure.add_scatter(
-            x=table.index, y=table["missing"], mode="lines", name="days without forecast", fill="tozeroy",
-            fillcolor=style.NO_VALUE, line={"color": style.MUTED, "width": 1, "shape": "hv"},
-            hovertemplate="%{y} days without forecast<extra></extra>", row=2, col=1,
-        )  # fmt: skip
-        figure.update_yaxes(title_text="no forecast", rangemode="tozero", nticks=3, row=2, col=1)
-    _date_axis(figure, table.index)
+        data.append({
+            "type": "scatter", "x": dates, "y": table["missing"].to_numpy(), "mode": "lines", "fill": "tozeroy",
+            "name": "days without forecast", "fillcolor": style.NO_VALUE,
+            "line": {"color": style.MUTED, "width": 1, "shape": "hv"},
+            "hovertemplate": "%{y} days without forecast<extra></extra>", **style.within(2),
+        })  # fmt: skip
+        axes["yaxis2"] |= {"title": {"text": "no forecast"}, "rangemode": "tozero", "nticks": 3}
     count = "losses above" if missing == "skip" else "losses above, or no forecast of,"
     subtitle = f"{count} {name} in the last {days} days; {days * (1 - target.level):.3g} expected"
     if gaps and missing == "skip":
         subtitle += "; days without forecast are no hits, zones are those of the days with one"
-    legend = {"itemclick": False, "itemdoubleclick": False, "traceorder": "normal"}
-    figure.update_layout(legend=legend)
-    return style.finish(figure, title=title, subtitle=subtitle, height=440 if gaps else 370)
+    keys = {"y": -0.16, "itemclick": False, "itemdoubleclick": False, "traceorder": "normal"}
+    layout = style.look(
+        title=title, subtitle=subtitle, height=440 if gaps else 370, margin=_date_axes(axes, table.index), **axes
+    )
+    return {"data": data, "layout": {**layout, "legend": keys}}
 
 
-def _add_zones(figure: go.Figure, table: pd.DataFrame, days: int, level: float) -> float:
+def _zones(dates: NDArray[Any], table: pd.DataFrame, days: int, level: float) -> tuple[list[dict[str, Any]], float]:
     """The three zones as bands that move with the number of days counted, and the top of the axis."""
-    n_obs = table["n_obs"].where(table["n_obs"] > 0).ffill().bfill().fillna(days).astype(int)
-    turns = (n_obs != n_obs.shift()).to_numpy(copy=True)
+    counted = table["n_obs"].where(table["n_obs"] > 0).ffill().bfill().fillna(days).to_numpy(dtype=np.int64)
+    turns = np.concatenate([[True], counted[1:] != counted[:-1]])
     turns[-1] = True
-    n_obs = n_obs[turns]
-    known = {n: zone_limits(n, level) for n in n_obs.unique()}
-    yellow, red = (np.array([known[n][i] for n in n_obs]) for i in (0, 1))
+    dates, counted = dates[turns], counted[turns]
+    known = {n: zone_limits(n, level) for n in dict.fromkeys(counted.tolist())}
+    yellow, red = (np.array([known[n][i] for n in counted.tolist()]) for i in (0, 1))
     top = max(float(table["hits"].max()) + 1.0, float(red.max()) + 2.0)
     texts: tuple[str, ...] = ZONES
     if len(known) == 1:
         texts = (f"green: up to {yellow[0] - 1}", f"yellow: {yellow[0]} to {red[0] - 1}", f"red: {red[0]} or more")
-    base = {"mode": "lines", "hoverinfo": "skip", "row": 1, "col": 1}
-    line = {"width": 0, "shape": "hv"}
-    figure.add_scatter(x=n_obs.index, y=np.full(len(n_obs), -0.5), line=line, showlegend=False, **base)
-    edges = (yellow - 0.5, red - 0.5, np.full(len(n_obs), top))
+    base = {"type": "scatter", "x": dates, "mode": "lines", "hoverinfo": "skip", **style.within(1)}
+    base |= {"line": {"width": 0, "shape": "hv"}}
+    data = [{**base, "y": np.full(dates.size, -0.5), "showlegend": False}]
+    edges = (yellow - 0.5, red - 0.5, np.full(dates.size, top))
     for zone, edge, text in zip(ZONES, edges, texts, strict=True):
-        colour = style.ZONE_COLOURS[zone]
-        figure.add_scatter(x=n_obs.index, y=edge, name=text, fill="tonexty", fillcolor=colour, line=line, **base)
-    return top
+        data.append({**base, "y": edge, "name": text, "fill": "tonexty", "fillcolor": style.ZONE_COLOURS[zone]})
+    return data, top
 
 
 def _title(asset: str, model: str) -> str:
@@ -259,76 +302,81 @@ def _hit_target(forecasts: Forecasts, target: Target | None) -> Target | None:
     return target
 
 
-def _add_line(figure: go.Figure, y: pd.Series, name: str, line: dict[str, Any], row: int, **more: Any) -> None:
-    hover = "%{y:.2%}"
-    figure.add_scatter(x=y.index, y=y, name=name, mode="lines", line=line, hovertemplate=hover, row=row, col=1, **more)
+def _line(
+    days: NDArray[Any], y: pd.Series, name: str, line: dict[str, Any], *, panel: int, **more: Any
+) -> dict[str, Any]:
+    trace = {"type": "scatter", "x": days, "y": y.to_numpy(dtype=np.float64), "name": name, "mode": "lines"}
+    return {**trace, "line": line, "hovertemplate": "%{y:.2%}", **style.within(panel), **more}
 
 
-def _add_targets(
-    figure: go.Figure, rows: pd.DataFrame, targets: tuple[Target, ...], hide_vars_but: Target | None = None
-) -> None:
+def _target_lines(
+    days: NDArray[Any], rows: pd.DataFrame, targets: tuple[Target, ...], hide_vars_but: Target | None = None
+) -> list[dict[str, Any]]:
     """One line per target that has a value."""
+    lines = []
     for target in (t for t in targets if bool(rows[t.label].notna().any())):
         extra = hide_vars_but is not None and target.measure == "var" and target != hide_vars_but
-        name = style.target_text(target.measure, target.level)
-        visible: dict[str, Any] = {"visible": "legendonly"} if extra else {}
-        _add_line(figure, rows[target.label], name, style.target_line(target, targets), row=1, **visible)
+        name, look = style.target_text(target.measure, target.level), style.target_line(target, targets)
+        lines.append(_line(days, rows[target.label], name, look, panel=1, **_HIDDEN if extra else {}))
+    return lines
 
 
-def _add_hits(figure: go.Figure, rows: pd.DataFrame, target: Target) -> str:
-    """Mark the hits in both panels and say how many there are."""
-    hit = hit_series(rows, target)
-    days = rows.index[hit.to_numpy() == 1.0]
+def _hits(days: NDArray[Any], rows: pd.DataFrame, target: Target) -> tuple[list[dict[str, Any]], str]:
+    """Marks of the hits for both panels, and how many there are."""
+    known = hit_series(rows, target).to_numpy()
+    hit = known == 1.0
     name = style.target_text("var", target.level)
-    figure.add_scatter(
-        x=days, y=rows.loc[days, "loss"], mode="markers", name=f"hit: loss > {name}", hovertemplate="%{y:.2%}",
-        marker={"size": 7, "symbol": "diamond", "color": style.HIT}, row=1, col=1,
-    )  # fmt: skip
-    _add_strip(figure, days, 1, style.HIT, f"hit of {name}", None)
-    n = int(hit.notna().sum())
-    what = "loss" if len(days) == 1 else "losses"
-    return f"{len(days)} {what} above {name} in {n:,} days, {n * (1 - target.level):.1f} expected"
+    marks = {
+        "type": "scatter", "x": days[hit], "y": rows["loss"].to_numpy(dtype=np.float64)[hit], "mode": "markers",
+        "name": f"hit: loss > {name}", "hovertemplate": "%{y:.2%}",
+        "marker": {"size": 7, "symbol": "diamond", "color": style.HIT}, **style.within(1),
+    }  # fmt: skip
+    n, count = int(np.isfinite(known).sum()), int(hit.sum())
+    text = f"{count} {'loss' if count == 1 else 'losses'} above {name} in {n:,} days"
+    text += f", {n * (1 - target.level):.1f} expected"
+    return [marks, *_strip(days[hit], 1, style.HIT, f"hit of {name}", None)], text
 
 
-def _add_strip(figure: go.Figure, days: pd.Index, lane: int, colour: str, name: str, text: pd.Series | None) -> None:
-    if len(days) == 0:
-        return
+def _strip(days: NDArray[Any], lane: int, colour: str, name: str, text: NDArray[Any] | None) -> list[dict[str, Any]]:
+    if days.size == 0:
+        return []
     mark = {"symbol": "line-ns", "size": 11, "color": colour, "line": {"width": 1.4, "color": colour}}
     hover = {"hoverinfo": "skip"} if text is None else {"text": text, "hovertemplate": "%{text}"}
-    figure.add_scatter(
-        x=days, y=np.full(len(days), lane), mode="markers", marker=mark, name=name, showlegend=False,
-        row=2, col=1, **hover,
-    )  # fmt: skip
+    trace = {"type": "scatter", "x": days, "y": np.full(days.size, lane), "mode": "markers", "marker": mark}
+    return [{**trace, "name": name, "showlegend": False, **hover, **style.within(2)}]
 
 
-def _cut_axis(figure: go.Figure, rows: pd.DataFrame, labels: list[str]) -> None:
-    """Keep a few wild forecasts from flattening the picture, and say that the axis is cut."""
+def _cut_axis(rows: pd.DataFrame, labels: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A range that keeps a few wild forecasts from flattening the picture, and a note that the axis is cut."""
     lines, losses = (rows[c].to_numpy(dtype=np.float64) for c in (labels, "loss"))
     lines, losses = lines[np.isfinite(lines)], losses[np.isfinite(losses)]
     if lines.size == 0 or losses.size == 0:
-        return
+        return {}, []
     limit = CUT * max(float(np.abs(losses).max()), float(np.quantile(np.abs(lines), 0.99)))
     beyond = int((np.abs(lines) > limit).sum())
     if beyond == 0:
-        return
+        return {}, []
     inside = np.concatenate([losses, lines[np.abs(lines) <= limit]])
     pad = 0.05 * float(np.ptp(inside))
-    figure.update_yaxes(range=[float(inside.min()) - pad, float(inside.max()) + pad], row=1, col=1)
-    what = "forecast lies" if beyond == 1 else "forecasts lie"
-    figure.add_annotation(
-        text=f"axis cut: {beyond} {what} outside", x=1, y=1, xref="paper", yref="paper", xanchor="right",
-        yanchor="top", showarrow=False, font={"size": 12, "color": style.NOT_OK},
-    )  # fmt: skip
+    note = {
+        "text": f"axis cut: {beyond} {'forecast lies' if beyond == 1 else 'forecasts lie'} outside",
+        "x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "top", "showarrow": False,
+        "font": {"size": 12, "color": style.NOT_OK},
+    }  # fmt: skip
+    return {"range": [float(inside.min()) - pad, float(inside.max()) + pad]}, [note]
 
 
-def _date_axis(figure: go.Figure, days: pd.Index) -> None:
-    axis: dict[str, Any] = {"type": "date", "hoverformat": "%a %d %b %Y"}
+def _date_axes(axes: dict[str, Any], days: pd.Index) -> dict[str, Any]:
+    """Make the x axes those of `days`, with buttons for the last years of a long span; the margin they need."""
+    dates: dict[str, Any] = {"type": "date", "hoverformat": "%a %d %b %Y"}
     if len(days) > 1:
         pad = (days[-1] - days[0]) * 0.01
-        axis["range"] = [days[0] - pad, days[-1] + pad]
-    figure.update_xaxes(**axis)
-    if len(days) > 1 and (days[-1] - days[0]).days > 2 * 365:
-        place = {"x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom"}
-        look = {"bgcolor": style.BUTTON, "activecolor": style.BUTTON_ON, "font": {"size": 11, "color": style.INK}}
-        buttons = {"buttons": RANGES, **place, **look}
-        figure.update_layout(xaxis={"rangeselector": buttons}, margin={"t": 94})  # below title and subtitle
+        dates["range"] = [days[0] - pad, days[-1] + pad]
+    for name in (n for n in axes if n.startswith("xaxis")):
+        axes[name] |= dates
+    if len(days) < 2 or (days[-1] - days[0]).days <= 2 * 365:
+        return {}
+    place = {"x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom"}
+    look = {"bgcolor": style.BUTTON, "activecolor": style.BUTTON_ON, "font": {"size": 11, "color": style.INK}}
+    axes["xaxis"]["rangeselector"] = {"buttons": RANGES, **place, **look}
+    return {"t": 94}  # below title and subtitle

@@ -43,10 +43,7 @@ def conditional_volatility(series: pd.DataFrame, *, title: str = "") -> go.Figur
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    figure.add_scatter(
-        x=series.index, y=series["loss"], name="loss", mode="markers", hovertemplate="%{y:.2%}",
-        marker={"size": 3, "color": style.LOSS, "opacity": 0.7},
-    )  # fmt: skip
+    figure.add_scatter(x=series.index, y=series["loss"], **style.loss_bars())
     known = bool(series["volatility"].notna().any())
     if known:
         figure.add_scatter(
@@ -112,7 +109,9 @@ def residual_qq(table: pd.DataFrame, *, title: str = "") -> go.Figure:
     usual = math.ceil(len(table) / 100)
     text = f"{int(outside.sum()):,} of {len(table):,} outside; a right fit has fewer than {usual:,}"
     return _with_legend_above(
-        style.finish(figure, title=style.safe(title), subtitle=text, height=440, hovermode="closest", margin={"t": 100})
+        style.finish(
+            figure, title=style.safe(title), subtitle=text, height=440, hovermode="closest", margin={"t": 100, "b": 60}
+        )
     )
 
 
@@ -254,7 +253,9 @@ def level_curve(table: pd.DataFrame, *, title: str = "") -> go.Figure:
     )  # fmt: skip
     figure.update_yaxes(title_text="loss on the next day", tickformat="~%", rangemode="tozero")
     return _with_legend_above(
-        style.finish(figure, title=style.safe(title), subtitle=text, height=440, hovermode="closest", margin={"t": 100})
+        style.finish(
+            figure, title=style.safe(title), subtitle=text, height=440, hovermode="closest", margin={"t": 100, "b": 60}
+        )
     )
 
 
@@ -287,4 +288,4 @@ def fitted_pit(pit: npt.ArrayLike, *, title: str = "", bins: int = 20) -> go.Fig
     [1, 1]
     """
     values: FloatArray = np.asarray(pit, dtype=np.float64)
-    return pit_bars(values, title=style.safe(title), bins=bins, days="days of the fit")
+    return style.figure(pit_bars(values, title=style.safe(title), bins=bins, days="days of the fit"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,24 +55,28 @@ def pit_histogram(
     --------
     >>> pit_histogram(forecasts, "S&P 500", "garch-t")  # doctest: +SKIP
     """
+    return style.figure(pit_spec(forecasts, asset, model, bins=bins))
+
+
+def pit_spec(forecasts: Forecasts, asset: str | None = None, model: str | None = None, *, bins: int = 20) -> style.Spec:
+    """`pit_histogram` as plain values."""
     require(bins >= 2, f"bins must be at least 2, got {bins!r}; typical values: 10, 20")
     asset, model = style.pick(forecasts, asset, model)
     title = f"{style.safe(asset)} · {style.safe(model)}"
-    rows = forecasts.judged(asset, model)
-    pit = rows["pit"].to_numpy(dtype=np.float64) if "pit" in rows else np.empty(0)
-    pit = pit[np.isfinite(pit)]
+    rows = forecasts.unit(asset, model)
+    pit = rows["pit"].to_numpy(dtype=np.float64) if "pit" in rows else np.full(len(rows), np.nan)
+    pit = pit[np.isfinite(pit) & rows["loss"].notna().to_numpy()]
     if pit.size == 0:
         return style.empty(title, f"{style.safe(model)} has no law of the loss, so no PIT")
     return pit_bars(pit, title=title, bins=bins)
 
 
-def pit_bars(pit: FloatArray, *, title: str, bins: int = 20, days: str = "days") -> go.Figure:
+def pit_bars(pit: FloatArray, *, title: str, bins: int = 20, days: str = "days") -> style.Spec:
     """Histogram of finite PIT values with the 95 % band of a uniform law, bin by bin; `title` must be safe to show.
 
-    >>> pit_bars(np.array([0.1, 0.6]), title="", bins=2).data[0].y.tolist()
+    >>> pit_bars(np.array([0.1, 0.6]), title="", bins=2)["data"][0]["y"].tolist()
     [1, 1]
     """
-    import plotly.graph_objects as go
     from scipy.special import bdtr
 
     require(bins >= 2, f"bins must be at least 2, got {bins!r}; typical values: 10, 20")
@@ -79,21 +84,24 @@ def pit_bars(pit: FloatArray, *, title: str, bins: int = 20, days: str = "days")
     cdf = bdtr(np.arange(pit.size + 1), pit.size, 1.0 / bins)
     low, high = (int(np.searchsorted(cdf, q)) for q in (0.025, 0.975))
     outside = (counts < low) | (counts > high)
-    figure = go.Figure()
     colours, shapes = np.where(outside, style.BAR_OUT, style.BAR), np.where(outside, "/", "")
     hatch = {"size": 6, "fillmode": "overlay", "fgcolor": style.PAPER}
     hover = "PIT %{customdata[0]:.2f} to %{customdata[1]:.2f}: %{y} days<extra></extra>"
-    figure.add_bar(
-        x=(edges[:-1] + edges[1:]) / 2, y=counts, width=np.diff(edges) * 0.94, hovertemplate=hover,
-        customdata=np.column_stack([edges[:-1], edges[1:]]),
-        marker={"color": colours, "line": {"width": 0}, "pattern": {**hatch, "shape": shapes}},
-    )  # fmt: skip
-    figure.add_hrect(y0=low, y1=high, fillcolor=style.BAND, opacity=0.55, line_width=0, layer="below")
-    figure.add_hline(y=pit.size / bins, line={"color": style.MUTED, "width": 1, "dash": "dash"})
-    figure.update_xaxes(title_text="PIT: 1 is a loss beyond all forecast", range=[0, 1], tickformat=".1f")
-    figure.update_yaxes(title_text="days", rangemode="tozero")
+    bar = {
+        "type": "bar", "x": (edges[:-1] + edges[1:]) / 2, "y": counts, "width": np.diff(edges) * 0.94,
+        "hovertemplate": hover, "customdata": np.column_stack([edges[:-1], edges[1:]]),
+        "marker": {"color": colours, "line": {"width": 0}, "pattern": {**hatch, "shape": shapes}},
+    }  # fmt: skip
+    band = style.across(low, high, fillcolor=style.BAND, opacity=0.55, line={"width": 0}, layer="below")
+    expected = pit.size / bins
+    line = style.across(expected, expected, line={"color": style.MUTED, "width": 1, "dash": "dash"})
+    axes = {
+        "xaxis": {"title": {"text": "PIT: 1 is a loss beyond all forecast"}, "range": [0, 1], "tickformat": ".1f"},
+        "yaxis": {"title": {"text": "days"}, "rangemode": "tozero"},
+    }
+    look: dict[str, Any] = {"height": 320, "legend": False, "hovermode": "closest", "shapes": [band, line], **axes}
     text = f"{pit.size:,} {days}; hatched: outside the 95 % band"
-    return style.finish(figure, title=title, subtitle=text, height=320, legend=False, hovermode="closest")
+    return {"data": [bar], "layout": style.look(title=title, subtitle=text, **look)}
 
 
 def score_bars(score_table: pd.DataFrame, *, asset: str | None = None) -> go.Figure:
@@ -121,29 +129,39 @@ def score_bars(score_table: pd.DataFrame, *, asset: str | None = None) -> go.Fig
     --------
     >>> score_bars(rc.score_table(forecasts), asset="S&P 500")  # doctest: +SKIP
     """
-    from plotly.subplots import make_subplots
+    return style.figure(score_spec(score_table, asset=asset))
 
+
+def score_spec(score_table: pd.DataFrame, *, asset: str | None = None) -> style.Spec:
+    """`score_bars` as plain values."""
     asset = _asset(score_table, asset)
     rows = score_table[score_table["asset"] == asset]
-    panels = [(key, part) for key, part in rows.groupby(["measure", "level", "score"], sort=False, dropna=False)]
-    panels = [(key, part) for key, part in panels if bool(part["mean"].notna().any())]
+    panels = [(key, part) for key, part in by_score(rows).items() if any(r["mean"] == r["mean"] for r in part)]
     if not panels:
         return style.empty(style.safe(asset), "no scores")
     sizes = [len(part) for _, part in panels]
     height = 130 + sum(46 + 24 * n for n in sizes)
-    figure = make_subplots(
-        rows=len(panels), cols=1, row_heights=sizes, vertical_spacing=min(46 / height, 0.9 / len(panels)),
-        subplot_titles=[_panel_title(key, part) for key, part in panels],
-    )  # fmt: skip
-    for i, (_, part) in enumerate(panels, start=1):
-        _add_bars(figure, part, row=i)
-    figure.update_annotations(x=0, xanchor="left", align="left", font={"size": 13}, xshift=-60)  # over the names
+    axes = style.panels(sizes, min(46 / height, 0.9 / len(panels)), shared=False)
+    data, notes = [], []
+    place = {"x": 0, "xref": "paper", "xanchor": "left", "xshift": -60, "align": "left"}  # over the names
+    for i, (key, part) in enumerate(panels, start=1):
+        bars, x_axis, y_axis = _bars(part[::-1], key[2], panel=i)
+        n = style.axis_number(i)
+        axes["xaxis" + n] |= x_axis
+        axes["yaxis" + n] |= y_axis
+        top = {"y": axes["yaxis" + n]["domain"][1], "yref": "paper", "yanchor": "bottom"}
+        notes.append({"text": _panel_title(key, part), "font": {"size": 13}, "showarrow": False, **place, **top})
+        data.append(bars)
     title = f"{style.safe(asset)}: scores against the best"
     subtitle = "mean scores, lower is better; 0 is the best model"
-    margin = {"t": 104}
-    return style.finish(
-        figure, title=title, subtitle=subtitle, height=height, legend=False, hovermode="closest", margin=margin
-    )
+    look: dict[str, Any] = {
+        "height": height,
+        "legend": False,
+        "hovermode": "closest",
+        "margin": {"t": 104},
+        "annotations": notes,
+    }
+    return {"data": data, "layout": style.look(title=title, subtitle=subtitle, **look, **axes)}
 
 
 def excess_over_best(means: pd.Series, score: str) -> pd.Series:
@@ -192,8 +210,11 @@ def p_value_heatmap(backtest_table: pd.DataFrame, *, asset: str | None = None) -
     --------
     >>> p_value_heatmap(rc.backtest_table(forecasts), asset="S&P 500")  # doctest: +SKIP
     """
-    import plotly.graph_objects as go
+    return style.figure(heatmap_spec(backtest_table, asset=asset))
 
+
+def heatmap_spec(backtest_table: pd.DataFrame, *, asset: str | None = None) -> style.Spec:
+    """`p_value_heatmap` as plain values."""
     asset = _asset(backtest_table, asset)
     rows = backtest_table[backtest_table["asset"] == asset]
     if rows.empty:
@@ -212,27 +233,29 @@ def p_value_heatmap(backtest_table: pd.DataFrame, *, asset: str | None = None) -
     for record in rows.to_dict("records"):
         cell = tests.index(record["row"]), models.index(record["column"])
         p[cell], text[cell], hover[cell] = record["p_value"], _cell_text(record), _cell_hover(record)
-    figure = go.Figure()
     shade = np.where(np.isnan(p), -1.0, np.searchsorted(style.P_LIMITS, np.nan_to_num(p), side="right"))
     colours = (style.NO_VALUE, *style.P_COLOURS)
     scale = [[(i + j) / len(colours), c] for i, c in enumerate(colours) for j in (0, 1)]
-    figure.add_heatmap(
-        z=shade, x=models, y=tests, text=text, texttemplate="%{text}", customdata=hover, zmin=-1.5, zmax=3.5,
-        colorscale=scale, showscale=False, xgap=2, ygap=2, hovertemplate="%{customdata}<extra></extra>",
-        textfont={"size": 11},
-    )  # fmt: skip
+    heat = {
+        "type": "heatmap", "z": shade, "x": models, "y": tests, "text": text, "texttemplate": "%{text}",
+        "customdata": hover, "zmin": -1.5, "zmax": 3.5, "colorscale": scale, "showscale": False, "xgap": 2, "ygap": 2,
+        "hovertemplate": "%{customdata}<extra></extra>", "textfont": {"size": 11},
+    }  # fmt: skip
     labels = {"tickvals": models, "ticktext": [style.short(m) for m in dict.fromkeys(rows["model"])]}
-    figure.update_xaxes(type="category", side="top", showgrid=False, ticks="", **labels)
-    figure.update_yaxes(type="category", showgrid=False, ticks="", tickfont={"size": 11})
+    common = {"type": "category", "showgrid": False, "ticks": ""}
+    axes = {"xaxis": {**common, "side": "top", **labels}, "yaxis": {**common, "tickfont": {"size": 11}}}
     subtitle = "p-value, hits / expected; stronger colour: p below 0.10, 0.05, 0.01; grey: none"
     if bool((rows["missing"] > 0).any()):
         subtitle += "; missing: days without forecast, which the test counts as hits"
     title = f"{style.safe(asset)}: p-values"
-    size = 150 + 38 * len(tests)
-    margin = {"t": 104}
-    return style.finish(
-        figure, title=title, subtitle=subtitle, height=size, legend=False, hovermode="closest", margin=margin
-    )
+    look: dict[str, Any] = {
+        "height": 150 + 38 * len(tests),
+        "legend": False,
+        "hovermode": "closest",
+        "margin": {"t": 104},
+        **axes,
+    }
+    return {"data": [heat], "layout": style.look(title=title, subtitle=subtitle, **look)}
 
 
 def missing_as_hits(backtest_table: pd.DataFrame) -> pd.Series:
@@ -243,11 +266,15 @@ def missing_as_hits(backtest_table: pd.DataFrame) -> pd.Series:
     [4, 0]
     """
     keys = ["asset", "model", "measure", "level"]
-    counts = backtest_table[[*keys, "hits", "n_obs"]]
-    plain = counts[backtest_table["test"] == "binomial"].drop_duplicates(keys)
-    beside = counts.merge(plain, on=keys, how="left", suffixes=("", "_plain"))
-    more = (beside[c] - beside[f"{c}_plain"] for c in ("hits", "n_obs"))
-    hits, days = (x.to_numpy(dtype=np.float64) for x in more)
+    names = list(zip(*(backtest_table[key].tolist() for key in keys), strict=True))
+    counts = backtest_table[["hits", "n_obs"]].to_numpy(dtype=np.float64, na_value=np.nan)
+    plain: dict[Any, FloatArray] = {}
+    for name, test, count in zip(names, backtest_table["test"].tolist(), counts, strict=True):
+        if test == "binomial":
+            plain.setdefault(name, count)
+    unknown = np.full(2, np.nan)
+    more = counts - np.array([plain.get(name, unknown) for name in names]).reshape(counts.shape)
+    hits, days = more.T
     missing = np.where((hits == days) & (hits > 0), hits, 0).astype(int)
     return pd.Series(missing, index=backtest_table.index, name="missing")
 
@@ -275,7 +302,16 @@ def _is_relative(score: str) -> bool:
     return not any(word in score.lower() for word in DIFFERENCE_SCORES)
 
 
-def _panel_title(key: Any, part: pd.DataFrame) -> str:
+def by_score(scores: pd.DataFrame) -> dict[tuple[str, float | None, str], list[dict[Any, Any]]]:
+    """Rows of a score table by measure, level (None for a density) and score, in their order."""
+    found: dict[tuple[str, float | None, str], list[dict[Any, Any]]] = {}
+    for record in scores.to_dict("records"):
+        level = None if record["level"] != record["level"] else record["level"]
+        found.setdefault((record["measure"], level, str(record["score"])), []).append(record)
+    return found
+
+
+def _panel_title(key: tuple[str, float | None, str], part: list[dict[Any, Any]]) -> str:
     measure, level, score = key
     target = "" if measure == "density" else f" · {style.target_text(measure, level)}"
     target = target.replace("ES ", "") if score == "fz0" else target  # its name says it
@@ -285,26 +321,28 @@ def _panel_title(key: Any, part: pd.DataFrame) -> str:
     return title + ("" if same_days(part) else f"<br>{NOT_COMPARABLE}")
 
 
-def same_days(part: pd.DataFrame) -> bool:
+def same_days(part: Iterable[Mapping[Any, Any]]) -> bool:
     """Whether all means of a score rest on as many days."""
-    return part.loc[part["mean"].notna(), "n_obs"].nunique() <= 1
+    return len({record["n_obs"] for record in part if record["mean"] == record["mean"]}) <= 1
 
 
-def _add_bars(figure: go.Figure, part: pd.DataFrame, *, row: int) -> None:
-    part = part.iloc[::-1]
-    score = str(part["score"].iloc[0])
-    excess = excess_over_best(part["mean"], score)
-    figure.add_bar(
-        x=excess.fillna(0.0), y=[style.safe(m) for m in part["model"]], orientation="h", textposition="outside",
-        text=[excess_text(x, score) or "no score" for x in excess], cliponaxis=False,
-        customdata=[[_number(m, ".5g"), _number(n, ",.0f")] for m, n in part[["mean", "n_obs"]].to_numpy()],
-        hovertemplate="%{y}: mean %{customdata[0]}, n = %{customdata[1]}<extra></extra>",
-        marker={"color": style.BAR}, row=row, col=1,
-    )  # fmt: skip
+def _bars(
+    part: list[dict[Any, Any]], score: str, *, panel: int
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The bars of a score, its x and its y axis."""
+    excess = excess_over_best(pd.Series([r["mean"] for r in part], dtype="float64"), score)
+    names = [style.safe(r["model"]) for r in part]
+    bars = {
+        "type": "bar", "x": excess.fillna(0.0).to_numpy(), "y": names, "orientation": "h", "textposition": "outside",
+        "text": [excess_text(x, score) or "no score" for x in excess], "cliponaxis": False,
+        "customdata": [[_number(r["mean"], ".5g"), _number(r["n_obs"], ",.0f")] for r in part],
+        "hovertemplate": "%{y}: mean %{customdata[0]}, n = %{customdata[1]}<extra></extra>",
+        "marker": {"color": style.BAR}, **style.within(panel),
+    }  # fmt: skip
     top = float(excess.max())
-    figure.update_xaxes(visible=False, range=[0, 1.3 * top if top > 0 else 1.0], row=row, col=1)
-    labels = {"tickvals": [style.safe(m) for m in part["model"]], "ticktext": [style.short(m) for m in part["model"]]}
-    figure.update_yaxes(type="category", showgrid=False, ticks="", row=row, col=1, **labels)
+    labels = {"tickvals": names, "ticktext": [style.short(r["model"]) for r in part]}
+    x_axis = {"visible": False, "range": [0, 1.3 * top if top > 0 else 1.0]}
+    return bars, x_axis, {"type": "category", "showgrid": False, "ticks": "", **labels}
 
 
 def _number(value: object, spec: str) -> str:

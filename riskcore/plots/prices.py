@@ -89,9 +89,7 @@ def rebased_prices(
     if returns is not None:
         title, what = "Returns, compounded from 100", f"{returns} returns; 100 is before the first"
     scale = ", log scale" if log_scale else ""
-    return style.finish(
-        figure, title=title, subtitle=what + scale, height=440, margin={"t": 92, "l": 60, "r": 20, "b": 48}
-    )
+    return style.finish(figure, title=title, subtitle=what + scale, height=440, margin={"t": 92})
 
 
 def spans_widely(prices: pd.DataFrame, returns: ReturnKind | None = None) -> bool:

@@ -33,7 +33,7 @@ def darkened(figure: go.Figure) -> go.Figure:
 
     Examples
     --------
-    >>> darkened(style.empty("A", "no scores")).layout.annotations[0].font.color
+    >>> darkened(style.figure(style.empty("A", "no scores"))).layout.annotations[0].font.color
     '#a3b0bc'
     """
     import plotly.graph_objects as go
@@ -82,6 +82,74 @@ def compact(figure: go.Figure) -> go.Figure:
         if isinstance(y, np.ndarray) and y.dtype == np.float64:
             trace["y"] = _packed(y, "f4")
     return go.Figure(raw)
+
+
+def steady(figure: go.Figure) -> go.Figure:
+    """The same figure in a form that plotly.js does not draw twice when it is given a copy of it.
+
+    A page that keeps its figures as JSON hands plotly.js a fresh copy with each rendering. It is taken for the same
+    figure only if arrays are plain lists under a `datarevision`, and if there is no template, which is compared by
+    identity. So a figure with other data has to be drawn in a new place, as Streamlit does.
+
+    Parameters
+    ----------
+    figure : plotly Figure
+        With a template of `riskcore.plots.style` or none.
+
+    Returns
+    -------
+    plotly Figure
+        A new one that looks the same: the template's settings stand in the layout; NaN of arrays are None.
+
+    Examples
+    --------
+    >>> import plotly.graph_objects as go
+    >>> steady(compact(go.Figure(go.Scatter(y=[1.0, float("nan"), 0.1])))).data[0].y
+    (1.0, None, 0.1)
+    """
+    import plotly.graph_objects as go
+
+    raw = figure.to_dict()
+    layout = raw["layout"]
+    usual = layout.pop("template", {}).get("layout", {})
+    axes = {"xaxis", "yaxis"} | {name for name in layout if name.startswith(("xaxis", "yaxis"))}
+    for name, value in usual.items():
+        for place in sorted(axes) if name in ("xaxis", "yaxis") else [name]:
+            if place.startswith(name):
+                layout[place] = _beneath(layout.get(place), value)
+    found = go.Figure({"data": _listed(raw["data"]), "layout": _listed(layout)})
+    found.layout.template = None
+    found.layout.datarevision = 1
+    return found
+
+
+def _beneath(given: Any, usual: Any) -> Any:
+    """A setting with the template's below it: what is given stays."""
+    if isinstance(given, Mapping) and isinstance(usual, Mapping):
+        return {**usual, **{key: _beneath(value, usual.get(key)) for key, value in given.items()}}
+    return usual if given is None else given
+
+
+def _listed(value: Any) -> Any:
+    """Every array as a list; single precision by its seven digits."""
+    if isinstance(value, Mapping):
+        if "bdata" not in value:
+            return {key: _listed(part) for key, part in value.items()}
+        cells = _unpacked(value)
+        if "shape" in value:
+            cells = cells.reshape([int(n) for n in str(value["shape"]).split(",")])
+        return _listed(cells)
+    if isinstance(value, (list, tuple)):
+        return [_listed(part) for part in value]
+    if not isinstance(value, np.ndarray):
+        return None if isinstance(value, float) and value != value else value
+    if value.ndim > 1 or value.dtype.kind not in "f":
+        return [_listed(part) for part in value] if value.ndim > 1 else _listed(value.tolist())
+    finite = np.isfinite(value)
+    if bool(np.all(finite & (value == np.round(value)))):  # days, counts
+        return value.astype(np.int64).tolist()
+    numbers = [float(f"{x:.7g}") for x in value.tolist()] if value.itemsize == 4 else value.tolist()
+    return [x if known else None for x, known in zip(numbers, finite.tolist(), strict=True)]
 
 
 def _exchanged(value: Any) -> Any:

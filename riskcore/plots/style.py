@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from riskcore._types import Target
@@ -11,7 +12,11 @@ from riskcore.errors import require
 from riskcore.forecasts import Forecasts
 
 if TYPE_CHECKING:
+    import pandas as pd
     import plotly.graph_objects as go
+
+Spec = dict[str, Any]
+"""A figure as plain values, ``data`` and ``layout``: the report writes it, `figure` makes a plotly figure of it."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 INK, MUTED, GRID, PAPER = "#1b2733", "#5b6875", "#e3e8ed", "#ffffff"
@@ -164,6 +169,17 @@ def target_line(target: Target, targets: tuple[Target, ...]) -> dict[str, Any]:
     return {"color": shades[min(rank, len(shades) - 1)], "dash": MEASURE_DASHES[target.measure], "width": 1.6}
 
 
+def loss_bars() -> dict[str, Any]:
+    """How daily losses are drawn: bars from zero as one shape, which is drawn at once however many days there are.
+
+    The line keeps days visible that are narrower than a pixel.
+    """
+    return {
+        "name": "loss", "mode": "lines", "line": {"color": LOSS, "width": 0.5, "shape": "hvh"}, "fill": "tozeroy",
+        "hovertemplate": "%{y:.2%}",
+    }  # fmt: skip
+
+
 def hit_rate_line(target: Target, targets: tuple[Target, ...]) -> dict[str, Any]:
     """Colour of the hit rate of a VaR, by its rank."""
     rank = [t for t in targets if t.measure == "var"].index(target)
@@ -174,14 +190,16 @@ def only(forecasts: Forecasts, asset: str, model: str) -> Forecasts:
     """The rows of one asset and model as a table of their own."""
     if forecasts.units == [(asset, model)]:
         return forecasts
-    assets, models = (forecasts.frame.index.get_level_values(name) for name in ("asset", "model"))
-    return Forecasts(forecasts.frame[(assets == asset) & (models == model)], forecasts.targets)
+    place = forecasts.frame.index.get_loc((asset, model))  # rows of a unit stand together
+    rows: pd.DataFrame = forecasts.frame.iloc[place]  # type: ignore[assignment]  # a slice: a frame
+    return Forecasts(rows, forecasts.targets)
 
 
 def pick(forecasts: Forecasts, asset: str | None, model: str | None) -> tuple[str, str]:
     """The asset and model to draw: the only ones, or those named."""
     chosen = []
-    for word, value, known in (("asset", asset, forecasts.assets), ("model", model, forecasts.models)):
+    assets, models = (list(dict.fromkeys(unit[i] for unit in forecasts.units)) for i in (0, 1))
+    for word, value, known in (("asset", asset, assets), ("model", model, models)):
         if value is None and len(known) == 1:
             value = known[0]
         require(value in known, f"{word} must be one of {known}, got {value!r}")
@@ -191,28 +209,74 @@ def pick(forecasts: Forecasts, asset: str | None, model: str | None) -> tuple[st
     return pair
 
 
-def finish(
-    figure: go.Figure, *, title: str, subtitle: str = "", height: int = 420, legend: bool = True, **layout: Any
-) -> go.Figure:
-    """Give a figure the common look."""
-    figure.layout.template = template()  # set, not updated: an update would be merged into plotly's own template
+def figure(spec: Spec) -> go.Figure:
+    """A plotly figure, checked once as a whole: changed piece by piece it would be checked with every piece."""
+    import plotly.graph_objects as go
+
+    return go.Figure(spec)
+
+
+def look(*, title: str, subtitle: str = "", height: int = 420, legend: bool = True, **layout: Any) -> dict[str, Any]:
+    """The layout that all figures share, with `layout` above it."""
+    # Room for labels and one row of legend: what does not fit makes plotly.js draw the whole figure a second time.
+    room = {"l": 76, "r": 34, "b": 84 if legend else 60}
     place = {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12, "l": 8}}
-    figure.update_layout(
-        title={"text": title, "subtitle": {"text": subtitle, "font": {"size": 12, "color": MUTED}}, **place},
-        height=height,
-        showlegend=legend,
-        modebar_remove=list(REMOVED_BUTTONS),
+    return {
+        "template": template(),
+        "title": {"text": title, "subtitle": {"text": subtitle, "font": {"size": 12, "color": MUTED}}, **place},
+        "height": height,
+        "showlegend": legend,
+        "modebar": {"remove": list(REMOVED_BUTTONS)},
         **layout,
-    )
+        "margin": {**room, **layout.get("margin", {})},
+    }
+
+
+def finish(figure: go.Figure, **layout: Any) -> go.Figure:
+    """Give a figure the common look."""
+    common = look(**layout)
+    figure.layout.template = common.pop("template")  # an update would be merged into plotly's own template
+    figure.update_layout(**common)
     return figure
 
 
-def empty(title: str, reason: str) -> go.Figure:
-    """A figure that says why there is nothing to draw."""
-    import plotly.graph_objects as go
+def panels(heights: Sequence[float], spacing: float = 0.0, *, shared: bool = True) -> dict[str, Any]:
+    """Axes of panels below each other, the first on top; `shared` panels move together and name x values once.
 
-    figure = go.Figure()
+    >>> [panels([3.0, 1.0], 0.2)[name]["domain"] for name in ("yaxis", "yaxis2")]
+    [[0.4, 1.0], [0.0, 0.2]]
+    """
+    room = 1.0 - spacing * (len(heights) - 1)
+    sizes = [room * h / sum(heights) for h in heights]
+    axes: dict[str, Any] = {}
+    for i, size in enumerate(sizes, start=1):
+        n, bottom = axis_number(i), sum(sizes[i:]) + spacing * (len(sizes) - i)
+        follows = {"matches": f"x{len(sizes)}", "showticklabels": False} if shared and i < len(sizes) else {}
+        axes["xaxis" + n] = {"anchor": "y" + n, "domain": [0.0, 1.0], **follows}
+        axes["yaxis" + n] = {"anchor": "x" + n, "domain": [bottom, bottom + size]}
+    return axes
+
+
+def axis_number(panel: int) -> str:
+    """What plotly puts behind the names of a panel's axes: the first has none."""
+    return "" if panel == 1 else str(panel)
+
+
+def within(panel: int) -> dict[str, str]:
+    """The axes of a trace in a panel of `panels`."""
+    return {"xaxis": f"x{axis_number(panel)}", "yaxis": f"y{axis_number(panel)}"}
+
+
+def across(y0: float, y1: float, panel: int = 1, **shape: Any) -> dict[str, Any]:
+    """A line, or a rectangle of no edge, over the whole width of a panel."""
+    n = axis_number(panel)
+    kind = {"type": "line"} if y0 == y1 else {"type": "rect"}
+    return {**kind, "x0": 0, "x1": 1, "xref": f"x{n} domain", "y0": y0, "y1": y1, "yref": f"y{n}", **shape}
+
+
+def empty(title: str, reason: str) -> Spec:
+    """A figure that says why there is nothing to draw."""
     note = {"text": reason, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
-    figure.add_annotation(**note, font={"color": MUTED, "size": 14})
-    axis = {"visible": False}
-    return finish(figure, title=title, height=220, legend=False, xaxis=axis, yaxis=axis)
+    notes = [{**note, "font": {"color": MUTED, "size": 14}}]
+    hidden: dict[str, Any] = {"xaxis": {"visible": False}, "yaxis": {"visible": False}}
+    return {"data": [], "layout": look(title=title, height=220, legend=False, annotations=notes, **hidden)}

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from riskcore.plots import style
 
@@ -28,13 +29,12 @@ class FigureStore:
         self._arrays: dict[str, Any] = {}
         self._figures: list[dict[str, Any]] = []
 
-    def add(self, figure: Any) -> dict[str, Any]:
-        """Store `figure`; its number, height and subtitle."""
-        raw = figure.to_plotly_json()
-        layout = {k: v for k, v in raw["layout"].items() if k not in ("template", "title")}
-        self._figures.append({"data": self._small(raw["data"]), "layout": self._small(layout)})
-        caption = html.unescape(figure.layout.title.subtitle.text or "")
-        return {"id": len(self._figures) - 1, "height": int(figure.layout.height), "caption": caption}
+    def add(self, spec: style.Spec) -> dict[str, Any]:
+        """Store a figure given as plain values; its number, height and subtitle."""
+        layout = {k: v for k, v in spec["layout"].items() if k not in ("template", "title")}
+        self._figures.append({"data": self._small(spec["data"]), "layout": self._small(layout)})
+        caption = html.unescape(spec["layout"]["title"]["subtitle"]["text"])
+        return {"id": len(self._figures) - 1, "height": int(spec["layout"]["height"]), "caption": caption}
 
     def json(self) -> str:
         """Everything as JSON without ``<``, ``>``, ``&`` or line separators."""
@@ -45,41 +45,37 @@ class FigureStore:
         return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
     def _small(self, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return self._number_array(value) if "bdata" in value else {k: self._small(v) for k, v in value.items()}
         if isinstance(value, np.ndarray):
-            return self._shared(_plain(value))
+            return self._shared(value)
+        if isinstance(value, Mapping):
+            return {k: self._small(v) for k, v in value.items()}
         if isinstance(value, (list, tuple)):
             return [self._small(v) for v in value]
         if isinstance(value, np.generic):
             return value.item()
-        if hasattr(value, "isoformat"):
-            return value.isoformat()
-        return value
+        return value.isoformat() if hasattr(value, "isoformat") else value
 
-    def _number_array(self, spec: Mapping[str, Any]) -> Any:
-        small = dict(spec)
-        if spec["dtype"] == "f8":
-            values = np.frombuffer(base64.b64decode(spec["bdata"]), dtype="<f8").astype("<f4")
-            small |= {"dtype": "f4", "bdata": base64.b64encode(values.tobytes()).decode()}
-        return self._shared(small) if len(small["bdata"]) > 4 * SHARED_FROM else small
-
-    def _shared(self, value: Any) -> Any:
-        """A reference ``{"ref": key}`` to a large array, kept under a key of its content."""
-        if isinstance(value, list) and len(value) < SHARED_FROM:
-            return value
-        key = hashlib.sha256(json.dumps(value).encode()).hexdigest()[:12]
-        self._arrays[key] = value
+    def _shared(self, values: NDArray[Any]) -> Any:
+        """A large array as ``{"ref": key}``, kept under a key of its content."""
+        if values.size < SHARED_FROM:
+            return _plain(values)
+        content = repr(values.tolist()).encode() if values.dtype == object else values.tobytes()
+        key = hashlib.sha256(f"{values.dtype.str}{values.shape}".encode() + content).hexdigest()[:12]
+        if key not in self._arrays:
+            self._arrays[key] = _plain(values)
         return {"ref": key}
 
 
-def _plain(values: np.ndarray[Any, Any]) -> list[Any]:
-    """Lists as JSON knows them; stamps at midnight become dates."""
+def _plain(values: NDArray[Any]) -> Any:
+    """An array as JSON knows it: numbers as plotly.js unpacks them, days without their time where all are midnights."""
     if values.dtype.kind == "M":
-        values = np.datetime_as_string(values, unit="s")
-    if values.dtype.kind == "f":
-        return [None if x != x else x for x in values.tolist()]
-    plain = [x.isoformat() if hasattr(x, "isoformat") else x for x in values.tolist()]
-    if plain and all(isinstance(x, str) and x[10:19] == "T00:00:00" and not x[19:].strip(".0") for x in plain):
-        return [x[:10] for x in plain]
-    return plain
+        whole = bool(np.all(values == values.astype("M8[D]")))
+        return np.datetime_as_string(values, unit="D" if whole else "s").tolist()
+    if values.dtype.kind not in "iuf" or values.size == 0:
+        return values.tolist()
+    kind = np.dtype("<f4")
+    if values.dtype.kind in "iu":
+        kind = np.result_type(*(np.min_scalar_type(x) for x in (values.min(), values.max())))
+    packed = base64.b64encode(values.astype(kind).tobytes()).decode()
+    shape = {"shape": ", ".join(map(str, values.shape))} if values.ndim > 1 else {}
+    return {"dtype": kind.str[1:], "bdata": packed, **shape}

@@ -84,7 +84,7 @@ def html_report(
     return environment.get_template("report.html.j2").render(
         title=title,
         overview=view.overview(forecasts),
-        headlines=[view.headline(forecasts, asset, *best[asset]) for asset in best],
+        headlines=view.headlines(forecasts, best),
         tomorrow=view.tomorrow(forecasts, chosen),
         sections=sections,
         findings=view.finding_rows(findings),
@@ -109,23 +109,25 @@ def _asset_section(
         figures = []
         unit = only(forecasts, asset, model)
         for name, heading in UNIT_FIGURES:
-            figure = plots.FIGURES[name].draw(unit)
-            if len(figure.data) == 0:
-                reason = figure.layout.annotations[0].text if figure.layout.annotations else "nothing to draw"
-                figures.append({"heading": heading, "reason": html.unescape(reason)})
+            spec = plots.FIGURES[name].spec(unit)
+            if spec["data"]:
+                figures.append({"heading": heading, "reason": "", **store.add(spec)})
             else:
-                figures.append({"heading": heading, "reason": "", **store.add(figure)})
+                figures.append({"heading": heading, "reason": html.unescape(spec["layout"]["annotations"][0]["text"])})
         panels.append({"model": model, "figures": figures, "open": model == first})
-    bars = plots.score_bars(scores, asset=asset) if (scores["asset"] == asset).any() else None
-    heat = plots.p_value_heatmap(backtests, asset=asset) if (backtests["asset"] == asset).any() else None
+    tables = {"score_bars": scores[scores["asset"] == asset], "p_value_heatmap": backtests[backtests["asset"] == asset]}
+    judged = {}
+    for name, table in tables.items():
+        spec = plots.FIGURES[name].spec(table, asset=asset) if len(table) else {"data": []}
+        judged[name] = store.add(spec) if spec["data"] else None
     return {
         "asset": asset,
         "folded": False,
         "panels": panels,
-        "bars": store.add(bars) if bars is not None and bars.data else None,
-        "heatmap": store.add(heat) if heat is not None and heat.data else None,
-        "scores": view.score_blocks(scores, asset),
-        "tests": view.backtest_blocks(backtests, asset),
+        "bars": judged["score_bars"],
+        "heatmap": judged["p_value_heatmap"],
+        "scores": view.score_blocks(tables["score_bars"], asset),
+        "tests": view.backtest_blocks(tables["p_value_heatmap"], asset),
     }
 
 

@@ -127,7 +127,9 @@ def _window(settings: Mapping[str, Any]) -> list[str]:
 
 
 def _refit(settings: Mapping[str, Any]) -> list[str]:
-    return [f"every {_whole(settings['refit_every'])} days"] if "refit_every" in settings else []
+    if "refit_every" not in settings:
+        return []
+    return ["every day" if settings["refit_every"] == 1 else f"every {_whole(settings['refit_every'])} days"]
 
 
 def _span(settings: Mapping[str, Any]) -> list[str]:

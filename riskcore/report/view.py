@@ -14,7 +14,15 @@ from riskcore import defaults
 from riskcore._types import Status
 from riskcore.forecasts import STATUS_NAMES, STATUS_WORDS, Forecasts
 from riskcore.indicators import beside_expectile, expectile_table
-from riskcore.plots.judged import NOT_COMPARABLE, excess_over_best, excess_text, hits_text, missing_as_hits, same_days
+from riskcore.plots.judged import (
+    NOT_COMPARABLE,
+    by_score,
+    excess_over_best,
+    excess_text,
+    hits_text,
+    missing_as_hits,
+    same_days,
+)
 from riskcore.plots.style import level_text, target_text, title
 
 NONE = "–"
@@ -148,18 +156,24 @@ def ranked(forecasts: Forecasts, scores: pd.DataFrame, asset: str) -> tuple[str,
         return models[0], ""
     if rows.empty:
         return models[0], f"first of {len(models)} models, none has a VaR score"
-    note = "" if same_days(rows) else ", which were scored on different days"
+    note = "" if same_days(rows.to_dict("records")) else ", which were scored on different days"
     return str(rows["model"].iloc[int(rows["mean"].argmin())]), f"lowest VaR score of {len(rows)} models{note}"
 
 
-def headline(forecasts: Forecasts, asset: str, model: str, why: str) -> dict[str, str]:
-    """The next day of an asset in a sentence: its first VaR, ES and expectile VaR under one model."""
+def headlines(forecasts: Forecasts, best: Mapping[str, tuple[str, str]]) -> list[dict[str, str]]:
+    """The next day of each asset in a sentence, under the model named for it and why it is."""
     last = last_rows(forecasts)
-    assets, models = (last.index.get_level_values(name) for name in ("asset", "model"))
-    rows = last[(assets == asset) & (models == model)]
-    if rows.empty:
+    rows = {key[:2]: (key[2], row) for key, row in zip(last.index, last.to_dict("records"), strict=True)}
+    return [_headline(forecasts, asset, model, why, rows.get((asset, model))) for asset, (model, why) in best.items()]
+
+
+def _headline(
+    forecasts: Forecasts, asset: str, model: str, why: str, found: tuple[Any, Mapping[Any, Any]] | None
+) -> dict[str, str]:
+    """First VaR, ES and expectile VaR of a row."""
+    if found is None:
         return {"asset": asset, "when": "", "risks": "no row for the next day", "who": model}
-    row, date = rows.iloc[0], rows.index[0][2]
+    date, row = found
     ahead = not math.isfinite(row["loss"])
     when = f"next trading day after {row['origin']:%Y-%m-%d}" if ahead else f"last forecast, for {date:%Y-%m-%d}"
     first = {t.measure: t for t in reversed(forecasts.targets)}
@@ -211,22 +225,21 @@ def score_blocks(scores: pd.DataFrame, asset: str) -> list[dict[str, Any]]:
     """One block per score and target of an asset: models by mean, the best marked."""
     rows = scores[scores["asset"] == asset]
     blocks = []
-    for key, part in rows.groupby(["measure", "level", "score"], sort=False, dropna=False):
-        measure, level, score = key
-        ordered = part.sort_values("mean", kind="stable")
-        excess = excess_over_best(ordered["mean"], str(score))
+    for (measure, level, score), part in by_score(rows).items():
+        ordered = sorted(part, key=lambda r: (math.isnan(r["mean"]), r["mean"]))
+        excess = excess_over_best(pd.Series([r["mean"] for r in ordered], dtype="float64"), score)
         lines = [
             {
                 "model": r["model"],
                 "mean": number(r["mean"], "#.5g"),
-                "excess": excess_text(x, str(score)),
+                "excess": excess_text(x, score),
                 "best": x == 0,
                 "n": number(r["n_obs"], ",.0f"),
                 "share": percent(r["share_not_ok"], 1),
             }
-            for r, x in zip(ordered.to_dict("records"), excess, strict=True)
+            for r, x in zip(ordered, excess, strict=True)
         ]
-        target = "" if measure == "density" else target_text(str(measure), _float(level))
+        target = "" if measure == "density" else target_text(measure, level)
         words = {"target": target, "score": title(score), "note": "" if same_days(part) else NOT_COMPARABLE}
         blocks.append({**words, "lines": lines})
     return blocks
@@ -243,22 +256,20 @@ def score_rows(scores: pd.DataFrame, asset: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _float(level: object) -> float:
-    return float(level) if isinstance(level, (int, float)) else math.nan
-
-
 def backtest_blocks(backtests: pd.DataFrame, asset: str) -> list[dict[str, Any]]:
     """One block per target of an asset: a line per test and model."""
     rows = backtests[backtests["asset"] == asset]
-    rows = rows.assign(missing=missing_as_hits(rows))
+    found: dict[tuple[str, float | None], dict[str, list[dict[str, Any]]]] = {}
+    for record in rows.assign(missing=missing_as_hits(rows)).to_dict("records"):
+        level = record["level"]
+        tests = found.setdefault((record["measure"], None if level != level else level), {})
+        tests.setdefault(record["test"], []).append(_test_line(record))
     blocks = []
-    for key, part in rows.groupby(["measure", "level"], sort=False, dropna=False):
-        measure, level = key
-        by_test = [group for _, group in part.groupby("test", sort=False)]
-        lines = [_test_line(r) for group in by_test for r in group.to_dict("records")]
+    for (measure, level), tests in found.items():
+        lines = [line for group in tests.values() for line in group]
         counts = ["losses above", "expected"] if measure == "expectile" else ["hits", "expected"]
         blocks.append(
-            {"target": target_text(str(measure), _float(level)), "counts": counts, "lines": mark_first(lines, "test")}
+            {"target": target_text(str(measure), level), "counts": counts, "lines": mark_first(lines, "test")}
         )
     return blocks
 

@@ -137,7 +137,9 @@ class Problem:
         whole = self.whole(points)
         alpha = whole[:, 2] if self.log_variance else 0.5 * (whole[:, 2] + whole[:, 3])
         persistence = whole[:, 4] if self.log_variance else alpha + whole[:, 4]
-        return np.asarray((alpha < (LOG_FAINT if self.log_variance else FAINT)) | (persistence < FLEETING) | (n < SHORT))
+        return np.asarray(
+            (alpha < (LOG_FAINT if self.log_variance else FAINT)) | (persistence < FLEETING) | (n < SHORT)
+        )
 
     def moved(self, points: FloatArray, curvatures: FloatArray, ratio: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Points and curvatures (m, k, d), (m, k, d, d) for losses multiplied by `ratio` (m,)."""

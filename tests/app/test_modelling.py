@@ -17,6 +17,7 @@ from riskcore import diagnostics
 from riskcore.dashboard import modelling, sources, state
 from riskcore.dashboard.modelling import Asked, run_file, suggested_name
 from riskcore.dashboard.sources import Source
+from riskcore.dashboard.workspace import Workspace, workspace_of
 from riskcore.diagnostics import ModelFit
 from riskcore.runs import config
 
@@ -344,6 +345,59 @@ def test_models_are_kept_across_pages_and_follow_the_asset(open_page: Open, stoc
     assert metrics(app)["VaR 99 %"] == f"{100 * second.value('var:0.99'):.2f} %"
 
 
+def test_a_new_session_looks_at_the_models_of_the_last_one(open_page: Open, stocks: Source) -> None:
+    token = "m" * 40
+    app = open_page("modelling", source=stocks, session=token)
+    by_key(app, "selectbox", "model").set_value("ewma")
+    press(app, "Fit")
+    build(app, volatility="ewma", law="t")
+    by_key(app, "number_input", "law.t.nu").set_value(5.0)
+    by_key(app, "number_input", "window").set_value(700)
+    by_key(app, "multiselect", "targets").set_value(["var:0.985"])
+    press(app, "Fit")
+    again = open_page("modelling", source=stocks, session=token)
+    print(
+        "STATE",
+        state_of(app),
+        state_of(again),
+        [list(f.columns) for f in frames(again)],
+        shown(again),
+        shown(app),
+        [w.key for w in app.number_input],
+    )
+    assert list(frames(again)[0]["model"]) == ["ewma", "ewma-t-nu5"]
+    model = rc.LocationScale(volatility=rc.EWMA(), law=rc.StudentT(5.0))
+    expected = engine(stocks, model, window=700, targets=["var:0.985"])
+    assert metrics(again)["VaR 98.5 %"] == f"{100 * expected.value('var:0.985'):.2f} %"
+    assert by_key(again, "number_input", "window").value == 700
+    assert by_key(again, "multiselect", "targets").value == ["var:0.985"]
+    assert state_of(open_page("modelling", source=stocks, session="n" * 40)) == ()  # another browser's
+    press(press(again, "Remove"), "Remove")
+    assert state_of(open_page("modelling", source=stocks, session=token)) == ()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "{", "3", "null", '{"a": 1}', "[1]", '[{"name": "ewma"}]',
+        '[{"name": "none", "table": null, "window": 500, "targets": []}]',
+        '[{"name": "x", "table": {"volatility": "none"}, "window": 500, "targets": ["var:0.99"]}]',
+        '[{"name": "ewma", "table": null, "window": 99999, "targets": ["var:0.99"]}]',
+        '[{"name": "ewma", "table": null, "window": 500, "targets": null}]',
+        '[{"name": "ewma", "table": null, "window": Infinity, "targets": ["var:0.99"]}]',
+    ],
+)  # fmt: skip
+def test_what_was_written_down_and_cannot_be_used_is_left_out(open_page: Open, stocks: Source, content: str) -> None:
+    token = "d" * 40
+    folder = workspace_of(token).root
+    folder.mkdir(parents=True)
+    (folder / modelling.REMEMBERED).write_text(content)
+    app = open_page("modelling", source=stocks, session=token)
+    assert not app.error
+    assert state_of(app) == ()
+    assert by_key(app, "number_input", "window").value == rc.defaults.WINDOW
+
+
 def test_fits_are_cached_by_digest_asset_and_settings(
     open_page: Open, stocks: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -391,10 +445,11 @@ def test_suggested_names() -> None:
     )
 
 
-def test_what_is_kept_is_at_most_four(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_is_at_most_four(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     kept: dict[str, Any] = {}
     monkeypatch.setattr(state, "get", kept.get)
     monkeypatch.setattr(state, "put", kept.__setitem__)
+    monkeypatch.setattr(state, "workspace", lambda: Workspace(tmp_path))
     gone = [
         modelling.keep(Asked(name, None, window, ("var:0.99",)))
         for name, window in zip("abcdea", range(6), strict=True)

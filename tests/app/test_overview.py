@@ -106,7 +106,7 @@ def test_newest_run_of_the_data_is_shown(open_page, sample, with_jobs, run_folde
     assert any("My run" in text.value and why in text.value for text in app.text)
     tests = run.backtests()
     p = tests.loc[(tests["asset"] == "S&P 500") & (tests["model"] == model), "p_value"].dropna()
-    said = f"rejected by {(p < 0.05).sum()} of {len(p)} tests at 5 %. Estimated every {rc.defaults.REFIT_EVERY} days"
+    said = f"rejected by {(p < 0.05).sum()} of {len(p)} tests at 5 %. Estimated every day."
     assert any(said in text.value for text in app.text)
     state = latest(table, "S&P 500", model)
     shown = metrics(app)

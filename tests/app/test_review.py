@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
 import time
@@ -78,8 +77,8 @@ def charts(page: AppTest) -> list[Any]:
     return [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
 
 
-def values(spec: Any) -> np.ndarray[Any, Any]:
-    return np.frombuffer(base64.b64decode(spec["bdata"]), dtype=spec["dtype"])
+def values(cells: Any) -> np.ndarray[Any, Any]:
+    return np.asarray(cells, dtype=float)
 
 
 def trace(figure: Any, name: str) -> Any:
@@ -115,10 +114,13 @@ def test_the_form_says_what_a_run_amounts_to(review: Any) -> None:
     assert not [x for x in page.selectbox if x.label == "Run"]
     assert box(page, "Models").value == list(rc.defaults.MODELS)
     assert box(page, "Risk figures").value == list(rc.defaults.TARGETS)
-    line = "2 assets × 4 models, 2002-12-27 to 2019-01-01: 32,248 forecasts and 808 estimations"
+    n = 2 * 2 * -(-4031 // rc.defaults.REFIT_EVERY)
+    line = f"2 assets × 4 models, 2002-12-27 to 2019-01-01: 32,248 forecasts and {n:,} estimations, about 20 s"
     assert line in texts(page)
     box(page, "Models").set_value(["historical"]).run()
-    assert "2 assets × 1 model, 2002-12-27 to 2019-01-01: 8,062 forecasts, nothing to estimate" in texts(page)
+    assert "2 assets × 1 model, 2002-12-27 to 2019-01-01: 8,062 forecasts, nothing to estimate, about 10 s" in texts(
+        page
+    )
     assert not charts(page)
 
 
@@ -128,6 +130,14 @@ def test_a_new_tab_begins_with_the_settings_of_the_newest_run(review: Any, job: 
     assert box(page, "Models").value == SETTINGS["models"]
     assert page.date_input[0].value == pd.Timestamp(str(SETTINGS["from"])).date()
     assert page.date_input[1].value is None
+
+
+def test_a_risk_figure_typed_in_is_taken_in_words_too(review: Any) -> None:
+    """Once the page was left, the box gives back what it shows; AppTest gives it at once."""
+    page = review()
+    box(page, "Risk figures").set_value(["var:0.985", "expectile:0.9991"]).run()
+    assert box(page, "Risk figures").value == ["VaR 98.5 %", "expectile VaR τ = 0.9991"]
+    assert not next(b for b in page.button if b.label == "Start the backtest").disabled
 
 
 def test_what_is_wrong_with_a_setting_is_said_before_the_start(review: Any) -> None:
@@ -155,11 +165,11 @@ def test_figures_are_the_engines(
     rows, name = forecasts.unit(asset, model), f"VaR {style.level_text(level)}"
     for target in forecasts.targets:
         drawn = trace(band, style.target_text(target.measure, target.level))
-        np.testing.assert_allclose(values(drawn["y"]), rows[target.label], rtol=1e-7)
+        np.testing.assert_allclose(values(drawn["y"]), rows[target.label], rtol=1e-6)
         assert (pd.Timestamp(0) + pd.to_timedelta(values(drawn["x"]), unit="ms") == rows.index).all()
     hits = rows[rows["loss"] > rows[f"var_{level}"]]
     assert len(hits) > 3
-    np.testing.assert_allclose(values(trace(band, f"hit: loss > {name}")["y"]), hits["loss"], rtol=1e-7)
+    np.testing.assert_allclose(values(trace(band, f"hit: loss > {name}")["y"]), hits["loss"], rtol=1e-6)
     assert rolling["layout"]["title"]["text"] == f"{asset} · {model}".replace("&", "&amp;")
     assert not [t for t in texts(page) if "other data" in t]
 
@@ -180,8 +190,14 @@ def test_the_tests_are_those_of_the_command_and_of_the_engine(
     page = review(job())
     shown = frame(page, "ewma")
     by_engine = matrix.matrix_of(rc.backtest_table(forecasts), "S&P 500")
-    expected = by_engine.texts.set_axis([f"{name} · {test.split(' (')[0]}" for name, test in by_engine.texts.index])
+    expected = by_engine.texts.set_axis(shown.index)
     pd.testing.assert_frame_equal(shown, expected, check_names=False, check_dtype=False)
+    assert shown.index.is_unique
+    for label, (name, test) in zip(shown.index, by_engine.texts.index, strict=True):
+        figure, word = label.split(" · ")
+        assert name.endswith(figure)
+        assert word.split()[-1].casefold() in test.casefold()
+        assert len(label) < 34  # is read whole in the column of labels
     file = pd.read_csv(made.path / "backtests.csv", keep_default_na=False, na_values=[""])
     kupiec = file[(file["asset"] == "S&P 500") & (file["test"] == "kupiec") & (file["level"] == 0.99)]
     for model, p in kupiec[["model", "p_value"]].to_numpy():
@@ -253,8 +269,7 @@ def test_the_other_parts(review: Any, job: Any, forecasts: rc.Forecasts) -> None
     assert any("describe the past" in x.value for x in page.caption)
     page = pick_tab(page, "PIT")
     assert (
-        values(charts(page)[2]["data"][0]["y"]).sum(dtype=int)
-        == forecasts.judged("S&P 500", "ewma")["pit"].notna().sum()
+        int(values(charts(page)[2]["data"][0]["y"]).sum()) == forecasts.judged("S&P 500", "ewma")["pit"].notna().sum()
     )
     page = pick_tab(page, "Status")
     counts = frame(page, "ok")
@@ -349,7 +364,7 @@ def test_a_degraded_run_says_why(review: Any, job: Any) -> None:
 def test_dark_pages_get_dark_figures(review: Any, job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(widgets, "dark", lambda: True)
     for figure in charts(review(job())):
-        assert figure["layout"]["template"]["layout"]["paper_bgcolor"] == style.DARK[style.PAPER]
+        assert figure["layout"]["paper_bgcolor"] == style.DARK[style.PAPER]
         assert not any(colour in json.dumps(figure) for colour in style.DARK)
 
 

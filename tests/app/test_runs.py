@@ -19,6 +19,7 @@ from riskcore.dashboard.jobs import Jobs, request_for
 from riskcore.dashboard.processes import Process
 from riskcore.dashboard.sources import Source, load
 from riskcore.dashboard.workspace import workspace_of
+from riskcore.defaults import REFIT_EVERY
 from riskcore.runs.command import execute
 from riskcore.runs.config import settings
 from riskcore.runs.contrast import manifest_contrast, score_contrast
@@ -92,7 +93,7 @@ def test_history_is_what_is_on_disk(open_page: Any, put: Any) -> None:
     table = app.dataframe[0].value
     assert table["State"].tolist() == ["■ stopped", "✓ complete"]
     assert table["Run"].tolist() == ["*second*", "mine"]
-    assert table.iloc[1].tolist()[3:] == ["1 × 1", "2020-12-17 to 2021-07-14", "250 / 20", "1 min 15 s"]
+    assert table.iloc[1].tolist()[3:] == ["1 × 1", "2020-12-17 to 2021-07-14", f"250 / {REFIT_EVERY}", "1 min 15 s"]
     assert "What is done is kept: resume goes on" in texts(app)  # of the newest, which is chosen
     assert button(app, "Open in Backtest review").disabled
     assert not button(app, "Resume").disabled

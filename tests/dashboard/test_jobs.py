@@ -18,17 +18,20 @@ import pandas as pd
 import pytest
 
 from riskcore.cli import main
-from riskcore.dashboard import cost, job_files, jobs, worker
+from riskcore.dashboard import cost, job_files, jobs, sources, worker
 from riskcore.dashboard.jobs import Job, Jobs, Request, request_for
 from riskcore.dashboard.processes import Process
 from riskcore.dashboard.sources import Dataset, Source, load
 from riskcore.errors import ConfigError, DataError
 from riskcore.runs import open_run
+from riskcore.runs.config import settings
 from riskcore.runs.toml import to_toml
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks processes up in /proc")
 
 PLAN = {"window": 250, "refit_every": 50}
+SLOW = {"mean": "ar1", "volatility": "garch", "law": "t"}
+"""A model that only arch estimates: some seconds for these data, so that a run of it can be met at work."""
 SLEEPS = (sys.executable, "-S", "-c", "import time; time.sleep(60)")
 """Stands in for the worker where only the queue is looked at."""
 DEAF = (sys.executable, "-S", "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)")
@@ -122,8 +125,8 @@ def test_a_job_gives_the_same_bytes_as_the_command(
 
 def test_a_cancelled_job_resumes_and_does_nothing_twice(data: Dataset, runs: Path, make: Any) -> None:
     queue = make()
-    few = {"columns": ["A"], "models": ["historical", "garch-t"], "targets": ["var:0.99"], "refit_every": 5}
-    job = queue.submit(runs, request(data, **few), losses=data.losses[["A"]])
+    few = {"columns": ["A"], "models": ["historical", "slow"], "model": {"slow": SLOW}, "targets": ["var:0.99"]}
+    job = queue.submit(runs, request(data, **few, refit_every=5), losses=data.losses[["A"]])
     wait(queue, job, lambda now: any(now.run_path.glob("forecasts/*.parquet")))
     queue.cancel(runs, job.id)
     stopped = wait(queue, job)
@@ -263,7 +266,7 @@ def test_facts_of_a_job(data: Dataset, runs: Path, make: Any) -> None:
     """400 prices give 399 losses; 149 days after the first 250, and the next day, which is a Wednesday."""
     job = submit(make(worker=SLEEPS), runs, data, models=["historical", "garch-t", "care-linear"])
     assert job.facts == jobs.Facts(
-        assets=2, models=3, days=2 * 3 * 150, estimations=2 * 2 * 3, first="2020-12-17", last="2021-07-14"
+        assets=2, models=3, days=2 * 3 * 150, estimations=2 * 2 * 3, first="2020-12-17", last="2021-07-14", seconds=6.2
     )
     assert pd.Timestamp(job.facts.first) == data.losses.index[250]
 
@@ -272,7 +275,10 @@ def test_facts_of_a_job(data: Dataset, runs: Path, make: Any) -> None:
     ("bound", "text"),
     [
         ("MAX_DAYS", r"forecasts of one run must be at most 10 here, got 300 \(2 assets x 1 models, 2020-12-17 to"),
-        ("MAX_ESTIMATIONS", r"at most 10 \(on 1000 losses each\) here, got 75 \(.*, 300 estimations on 250\)"),
+        (
+            "MAX_SECONDS",
+            r"at most about 10 s of one processor here, got about 20 s \(2 assets x 1 models, .* to .*, 300 ",
+        ),
     ],
 )
 def test_too_large_a_job_is_refused_with_its_size(
@@ -280,7 +286,28 @@ def test_too_large_a_job_is_refused_with_its_size(
 ) -> None:
     monkeypatch.setattr(cost, bound, 10)
     with pytest.raises(ConfigError, match=text):
-        submit(make(worker=SLEEPS), runs, data, models=["garch-t"], refit_every=1)
+        submit(make(worker=SLEEPS), runs, data, models=["slow"], model={"slow": SLOW}, refit_every=1)
+
+
+def test_a_daily_refit_is_taken_on_and_a_slow_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sample's two assets and 4,031 days: the usual four models, and EGARCH; but not arch for every day."""
+    losses = load(sources.sample()).losses
+
+    def facts(**chosen: Any) -> jobs.Facts:
+        return cost.facts_of(settings({}, {"refit_every": 1, **chosen}), losses)
+
+    usual = facts(models=["historical", "ewma", "garch-t", "care-linear"])
+    assert usual.estimations == 2 * 2 * 4031
+    assert usual.seconds == pytest.approx(6 + 0.0002 * 32248 + 8062 * (0.0005 + 0.0003), abs=0.1)
+    assert facts(models=["egarch-t"]).seconds < 60
+    assert facts(models=["garch-t"], expanding=True).seconds > facts(models=["garch-t"]).seconds
+    slow = {"models": ["slow"], "model": {"slow": SLOW}}
+    assert facts(**slow, refit_every=20).seconds < 120
+    monkeypatch.setattr(cost, "MAX_SECONDS", 1000.0)
+    with pytest.raises(
+        ConfigError, match=r"at most about 17 min of one processor here, got about 21 min \(.*8,062 est"
+    ):
+        facts(**slow)
 
 
 def test_a_full_disc_is_said_and_leaves_nothing(
@@ -441,7 +468,8 @@ from pathlib import Path
 from riskcore.dashboard.jobs import Jobs, request_for
 from riskcore.dashboard.sources import Source, load
 data = load(Source(Path(sys.argv[1])))
-asked = request_for(data.source, data.digest, "x", models=["garch-t"], window=250, refit_every=1)
+slow = {"models": ["slow"], "model": {"slow": {"mean": "ar1", "volatility": "garch", "law": "t"}}}
+asked = request_for(data.source, data.digest, "x", **slow, window=250, refit_every=1)
 queue = Jobs()
 print(queue.submit(Path(sys.argv[2]), asked, losses=data.losses).id, flush=True)
 sys.stdin.readline()

@@ -324,3 +324,72 @@ def test_import_is_lazy() -> None:
     code = f"import sys, riskcore.plots, riskcore.report; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", plots.FIGURES)
+def test_plain_values_are_the_figure(
+    name: str,
+    forecasts: Forecasts,
+    make_scores: Callable[[Forecasts], pd.DataFrame],
+    make_backtests: Callable[[Forecasts], pd.DataFrame],
+) -> None:
+    kind = plots.FIGURES[name]
+    tables = {"scores": make_scores(forecasts), "backtests": make_backtests(forecasts)}
+    unit = ("NASDAQ", "ewma") if kind.reads == "forecasts" else ()
+    arguments = (forecasts, *unit) if unit else (tables[kind.reads],)
+    named = {} if unit else {"asset": "NASDAQ"}
+    spec, figure = kind.spec(*arguments, **named), kind.draw(*arguments, **named)
+    assert set(spec) == {"data", "layout"}
+    assert len(figure.data) == len(spec["data"]) > 0
+    for drawn, trace in zip(figure.data, spec["data"], strict=True):
+        assert set(drawn.to_plotly_json()) == set(trace)
+        for key in {"x", "y", "z"} & set(trace):
+            np.testing.assert_array_equal(np.asarray(drawn[key]), np.asarray(trace[key]))
+    assert set(figure.layout.to_plotly_json()) == set(spec["layout"])
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize(
+    ("heights", "spacing"), [([1.0], 0.0), ([0.86, 0.14], 0.03), ([3, 1.4, 1.6], 0.05), ([4] * 9, 0.02)]
+)
+def test_panels_are_those_of_plotly(heights: list[float], spacing: float, *, shared: bool) -> None:
+    from plotly.subplots import make_subplots
+
+    n = len(heights)
+    theirs = make_subplots(rows=n, cols=1, shared_xaxes=shared, row_heights=heights, vertical_spacing=spacing)
+    wanted = {k: v for k, v in theirs.layout.to_plotly_json().items() if k.startswith(("xaxis", "yaxis"))}
+    axes = style.panels(heights, spacing, shared=shared)
+    assert list(axes) == list(wanted)
+    for name, axis in axes.items():
+        np.testing.assert_allclose(axis.pop("domain"), wanted[name].pop("domain"), atol=1e-12)
+        assert axis == wanted[name]
+    theirs.add_scatter(y=[1.0], row=n, col=1)
+    assert style.within(n) == {k: theirs.data[0][k] for k in ("xaxis", "yaxis")}
+    theirs.add_hline(y=0.5, row=n, col=1)
+    theirs.add_hrect(y0=0.5, y1=1.0, row=n, col=1)
+    ours = [style.across(0.5, 0.5, n), style.across(0.5, 1.0, n)]
+    assert [shape.to_plotly_json() for shape in theirs.layout.shapes] == ours
+
+
+def test_a_year_without_forecast_has_no_zone(build: Callable[..., Forecasts]) -> None:
+    gone = build(["A"], ["m"], n=400, fail=slice(50, 120), ahead=False)
+    figure = plots.rolling_hits(gone, days=40)
+    table = rc.indicators.rolling_hits(gone, "A", "m", "var:0.99", 40, missing="skip")
+    none = (table["n_obs"] == 0).to_numpy()
+    assert none.sum() == 31
+    drawn = trace(figure, "hits")
+    assert [text is None for text in drawn.text] == none.tolist()
+    np.testing.assert_array_equal(np.isnan(drawn.y), none)
+    np.testing.assert_array_equal(np.asarray(drawn.y)[~none], table["hits"][~none])
+
+
+def test_units_of_an_unordered_table(forecasts: Forecasts) -> None:
+    mixed = forecasts.frame.sample(frac=1.0, random_state=3)
+    found = Forecasts(mixed, forecasts.targets)
+    pairs = [key[:2] for key in mixed.index]
+    assert sorted(found.units) == sorted(set(pairs))
+    assert [unit for unit in found.units if unit[0] == pairs[0][0]] == found.units[: len(forecasts.models)]
+    for unit in found.units:
+        part = style.only(found, *unit)
+        assert part.units == [unit]
+        pd.testing.assert_frame_equal(part.unit(*unit), forecasts.unit(*unit), check_freq=False)

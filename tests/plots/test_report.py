@@ -147,7 +147,7 @@ def test_large_report_stays_small(build: Callable[..., Forecasts]) -> None:
     store = FigureStore()
     for kind in rc.FIGURES.values():
         if kind.reads == "forecasts":
-            store.add(kind.draw(forecasts))
+            store.add(kind.spec(forecasts))
     assert len(store.json()) < 500_000  # eight such units and plotly.js make 9 MB
 
 
@@ -326,3 +326,44 @@ def test_settings_are_words_and_the_manifest_is_whole(html: str) -> None:
     assert rows["Versions"] == ["riskcore 0.1.0", "numpy 2.4"]
     assert rows["Computed"] == ["2026-01-01, in 12 s"]
     assert settings_rows({"settings": [], "data": 3, "inputs": "x"}) == settings_rows(None) == []
+
+
+def test_a_model_without_forecasts_for_a_year_has_a_report(
+    build: Callable[..., Forecasts], make_scores: Tables, make_backtests: Tables
+) -> None:
+    forecasts = build(["A"], ["m"], n=700, fail=slice(100, 400))
+    html = html_report(forecasts, scores=make_scores(forecasts), backtests=make_backtests(forecasts))
+    store = figure_store(html)
+    hits = next(t for f in store["figures"] for t in f["data"] if t.get("name") == "hits")
+    assert None in store["arrays"][hits["text"]["ref"]]
+
+
+def unpacked(value: dict[str, str]) -> np.ndarray[Any, Any]:
+    cells = np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
+    return cells.reshape([int(n) for n in value["shape"].split(",")]) if "shape" in value else cells
+
+
+def test_arrays_of_a_figure() -> None:
+    days = pd.date_range("2024-01-01", periods=50).to_numpy()
+    counts = {"u1": np.arange(50) + 200, "i1": np.arange(50) - 60, "u2": np.arange(50) + 300, "i2": np.arange(50) - 200}
+    pairs = np.arange(100.0).reshape(50, 2)
+    words = np.array(["a", None] * 25, dtype=object)
+    parts = {"x": days, "late": days + np.timedelta64(9, "h"), "pairs": pairs, "words": words, "few": np.array([1.5])}
+    layout = {"title": {"subtitle": {"text": "a &amp; b"}}, "height": 300, "template": {}, "range": [pd.Timestamp(0)]}
+    store = FigureStore()
+    spec = {"data": [{**parts, **counts}, {"x": days.copy(), "none": np.array([])}], "layout": layout}
+    assert store.add(spec) == {"id": 0, "height": 300, "caption": "a & b"}
+    found = json.loads(store.json())
+    (first, second), arrays = found["figures"][0]["data"], found["arrays"]
+    assert found["figures"][0]["layout"] == {"height": 300, "range": ["1970-01-01T00:00:00"]}
+    assert second == {"x": first["x"], "none": []}
+    assert len(arrays) == 8
+    assert arrays[first["x"]["ref"]][:2] == ["2024-01-01", "2024-01-02"]
+    assert arrays[first["late"]["ref"]][0] == "2024-01-01T09:00:00"
+    assert arrays[first["words"]["ref"]] == words.tolist()
+    np.testing.assert_array_equal(unpacked(arrays[first["pairs"]["ref"]]), pairs)
+    np.testing.assert_array_equal(unpacked(first["few"]), [1.5])
+    for dtype, values in counts.items():
+        packed = arrays[first[dtype]["ref"]]
+        assert packed["dtype"] == dtype
+        np.testing.assert_array_equal(unpacked(packed), values)

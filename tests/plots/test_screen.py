@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -52,7 +53,7 @@ def drawn(
         else kind.draw(tables[kind.reads], asset="NASDAQ")
         for name, kind in plots.FIGURES.items()
     }
-    return found | {"empty": style.empty("A", "nothing")}
+    return found | {"empty": style.figure(style.empty("A", "nothing"))}
 
 
 @pytest.mark.parametrize("name", [*plots.FIGURES, "empty"])
@@ -96,6 +97,40 @@ def test_compact_leaves_what_has_no_days(drawn: dict[str, Any]) -> None:
     for name in ("pit_histogram", "score_bars", "p_value_heatmap"):
         before, after = (figure.to_dict() for figure in (drawn[name], plots.compact(drawn[name])))
         assert Counter(strings(after)) == Counter(strings(before))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("name", [*plots.FIGURES, "empty"])
+def test_a_steady_figure_looks_the_same(drawn: dict[str, Any], name: str, dark: bool) -> None:
+    """Every setting of figure and template, and every value, is there as a plain number, text or list."""
+    before = plots.compact(drawn[name])
+    before = plots.darkened(before) if dark else before
+    after = json.loads(plots.steady(before).to_json())
+    layout = json.loads(before.to_json())["layout"]
+    template = layout.pop("template")["layout"]
+    assert "template" not in after["layout"]
+    assert after["layout"]["datarevision"] == 1
+    axes = [key for key in layout if key.startswith(("xaxis", "yaxis"))]
+    assert set(axes) <= set(after["layout"])
+    for axis in axes:
+        assert_merged(after["layout"][axis], layout[axis], template[axis[:5]])
+    for key in set(template) - {"xaxis", "yaxis"}:
+        assert_merged(after["layout"][key], layout.get(key), template[key])
+    assert "bdata" not in json.dumps(after)
+    for old, new in zip(before.data, after["data"], strict=True):
+        if getattr(old, "y", None) is not None and new.get("y") and not isinstance(new["y"][0], str):
+            np.testing.assert_allclose(
+                np.asarray(new["y"], dtype=float), np.asarray(values(old.y), dtype=float), rtol=1e-6
+            )
+
+
+def assert_merged(found: Any, given: Any, usual: Any) -> None:
+    """What was given stays, what was not is the template's."""
+    if isinstance(usual, dict) and isinstance(given, dict):
+        for key in set(usual) | set(given):
+            assert_merged(found[key], given.get(key), usual.get(key))
+    else:
+        assert found == (usual if given is None else given)
 
 
 def test_long_lines_are_thinned_and_hits_are_not() -> None:
