@@ -187,7 +187,7 @@ def write_progress(folder: Path, progress: Progress) -> None:
     try:
         temporary.write_text(json.dumps(vars(progress), ensure_ascii=False), encoding="utf-8")
         temporary.replace(path)
-    except BaseException:
+    except BaseException:  # an interrupt too must leave no half-written file
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise

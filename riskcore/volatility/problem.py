@@ -25,6 +25,7 @@ LOG_LEVEL, LOG_ALPHA, LOG_GAMMA, LOG_BETA = (-50.0, 50.0), (-1.0, 2.0), (-2.0, 2
 ALPHAS, LEVERAGES, PERSISTENCES = (0.01, 0.06, 0.2), (0.0, 1.8), (0.25, 0.7, 0.93, 0.99)
 LOG_ALPHAS, LOG_GAMMAS, LOG_PERSISTENCES = (0.05, 0.2), (0.0, 0.1), (0.5, 0.9, 0.98)
 LOG_OTHERS = ((0.0, 0.0, 0.9), (-0.2, 0.0, 0.0), (0.2, 0.1, 0.0))
+"""Alpha, gamma and beta of further points for a log variance: no shocks, and no memory."""
 TRENDS = (0.98, 0.998)
 """Persistences of points with alpha zero: a variance that drifts away from its start and heeds no shock."""
 ARCHES = ((0.4, 0.15), (0.5, 0.6))
