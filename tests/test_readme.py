@@ -76,7 +76,9 @@ def test_first_blocks_set_up_and_run() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_commands_and_options_in_the_text_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for line in re.findall(r"riskcore ((?:backtest|dashboard|report|verify|models|backtests|warmup)(?=[ `])[^`\n|]*)", text):
+    for line in re.findall(
+        r"riskcore ((?:backtest|dashboard|report|verify|models|backtests|warmup)(?=[ `])[^`\n|]*)", text
+    ):
         words = shlex.split(line, comments=True)
         known = {name for option in main.commands[words[0]].params for name in (*option.opts, *option.secondary_opts)}
         assert {word for word in words if word.startswith("--")} <= known | {"--help"}

@@ -39,12 +39,15 @@ class Backtest:
         What is judged; "density" tests have no level.
     uses : tuple
         Columns it takes as keywords where the model has them.
+    primary : bool
+        The one test of its measure that is named beforehand; all others are diagnostic.
     """
 
     run: Callable[..., BacktestResult]
     needs: tuple[Need, ...]
     measure: str
     uses: tuple[Need, ...] = ()
+    primary: bool = False
 
 
 BACKTESTS: Mapping[str, Backtest] = MappingProxyType(
@@ -54,15 +57,17 @@ BACKTESTS: Mapping[str, Backtest] = MappingProxyType(
         "kupiec": Backtest(kupiec, ("var",), "var"),
         "tuff": Backtest(tuff, ("var",), "var"),
         "christoffersen_independence": Backtest(christoffersen_independence, ("var",), "var"),
-        "christoffersen_coverage": Backtest(christoffersen_coverage, ("var",), "var"),
+        "christoffersen_coverage": Backtest(christoffersen_coverage, ("var",), "var", primary=True),
         "dynamic_quantile": Backtest(dynamic_quantile, ("var",), "var"),
         "acerbi_szekely_z1": Backtest(acerbi_szekely_z1, ("var", "es"), "es", ("tail",)),
-        "acerbi_szekely_z2": Backtest(acerbi_szekely_z2, ("var", "es"), "es", ("tail",)),
+        "acerbi_szekely_z2": Backtest(acerbi_szekely_z2, ("var", "es"), "es", ("tail",), primary=True),
         "minimally_biased": Backtest(minimally_biased, ("var", "es"), "es", ("tail",)),
         "exceedance_residuals": Backtest(exceedance_residuals, ("var", "es"), "es", ("volatility",)),
         "costanzino_curran": Backtest(costanzino_curran, ("pit",), "es"),
         "es_calibration": Backtest(es_calibration, ("var", "es"), "es", ("volatility", "tail")),
-        "expectile_calibration": Backtest(expectile_calibration, ("expectile",), "expectile", ("volatility", "tail")),
+        "expectile_calibration": Backtest(
+            expectile_calibration, ("expectile",), "expectile", ("volatility", "tail"), primary=True
+        ),
         "expectile_conditional_calibration": Backtest(
             expectile_conditional_calibration, ("expectile",), "expectile", ("volatility", "tail")
         ),

@@ -33,7 +33,7 @@ def es_calibration(
     *,
     form: str = "simple",
     alternative: str = "two-sided",
-    method: str = "simulated",
+    p_value: str = "simulated",
     tail: Tail | None = None,
     rng: Seed = None,
     n_simulations: int = defaults.N_SIMULATIONS,
@@ -60,7 +60,7 @@ def es_calibration(
         See above.
     alternative : {"two-sided", "understated"}
         Both directions, or understated risk only.
-    method : {"simulated", "asymptotic"}
+    p_value : {"simulated", "asymptotic"}
         The asymptotic p-value is for long samples only and by request.
 
     Returns
@@ -68,7 +68,7 @@ def es_calibration(
     BacktestResult
         `details`: hits, expected_hits, missing, es_below_var, form, alternative, mean_v1, mean_v2 and df or seed.
         For the one-sided simple form the statistic is Hommel's p, else the Wald or t statistic. NaN where an ES is
-        not positive, and by the asymptotic method without an exception.
+        not positive, and by the asymptotic p-value without an exception.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def es_calibration(
     """
     choice("form", form, ("simple", "general"))
     choice("alternative", alternative, ("two-sided", "understated"))
-    choice("method", method, ("simulated", ASYMPTOTIC))
+    choice("p_value", p_value, ("simulated", ASYMPTOTIC))
     name, null = "es_calibration", "V1 and V2 have mean 0: VaR and ES are right together"
     prepared = es_sample(losses, var, es, level, volatility if form == "general" else None, tail, nan)
     sample, sums, details, reason = prepared
@@ -96,18 +96,18 @@ def es_calibration(
         return undefined(name, null, sample, reason, details)
     details |= {"mean_v1": float(sums[0, 4] / sample.n_obs), "mean_v2": float(sums[0, 5] / sample.n_obs)}
     statistic, side = _CALIBRATION[form, alternative]
-    if method == "simulated":
+    if p_value == "simulated":
         return run_simulated(name, null, statistic, side, prepared, rng, n_simulations)
     value = float(statistic(sums, sample)[0])
     if details["hits"] == 0 or not np.isfinite(value):
         return undefined(name, null, sample, "no exception: the covariance of V is degenerate", details)
     if alternative == "understated":
-        p_value = value if form == "simple" else float(ndtr(-value))
+        chance = value if form == "simple" else float(ndtr(-value))
     else:
         df = 2 if form == "simple" else 1
         details["df"] = df
-        p_value = chi2_sf(value, df)
-    return BacktestResult(name, null, value, p_value, ASYMPTOTIC, sample.n_obs, details)
+        chance = chi2_sf(value, df)
+    return BacktestResult(name, null, value, chance, ASYMPTOTIC, sample.n_obs, details)
 
 
 def _ratio(total: FloatArray, squares: FloatArray) -> FloatArray:

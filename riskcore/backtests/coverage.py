@@ -75,7 +75,7 @@ def transitions(hits: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
     return int(n00), int(n01), int(n10), int(n11)
 
 
-def binomial(losses: Any, var: Any, level: Any, *, method: str = "asymptotic", nan: str = "drop") -> BacktestResult:
+def binomial(losses: Any, var: Any, level: Any, *, p_value: str = "asymptotic", nan: str = "drop") -> BacktestResult:
     r"""Test the number of hits against its binomial law, two-sided.
 
     .. math:: z = (x - T(1-p)) / \sqrt{T p (1-p)}
@@ -86,7 +86,7 @@ def binomial(losses: Any, var: Any, level: Any, *, method: str = "asymptotic", n
         Losses and VaR forecasts; a hit is ``loss > var``.
     level : float or array_like
         In (0.5, 1); an array where the level moves by day (asymptotic only).
-    method : {"asymptotic", "exact"}
+    p_value : {"asymptotic", "exact"}
         Normal limit, or the binomial probability of all counts no more likely than the observed one.
     nan : {"drop", "raise", "hit"}
         What a missing loss or forecast means.
@@ -110,28 +110,28 @@ def binomial(losses: Any, var: Any, level: Any, *, method: str = "asymptotic", n
     >>> binomial([1.0] * 7 + [0.0] * 243, 0.5, 0.99).statistic.__round__(4)
     2.8604
     """
-    choice("method", method, (ASYMPTOTIC, EXACT))
+    choice("p_value", p_value, (ASYMPTOTIC, EXACT))
     sample, hits = sample_hits(losses, var, level, nan)
     details = hit_details(sample, hits.sum())
     if sample.reason:
         return undefined("binomial", COVERAGE, sample, sample.reason, details)
     rate = 1.0 - sample.level
     statistic = float((hits.sum() - rate.sum()) / np.sqrt(np.sum(rate * (1.0 - rate))))
-    if method == ASYMPTOTIC:
-        p_value = normal_p(statistic, "two-sided")
+    if p_value == ASYMPTOTIC:
+        chance = normal_p(statistic, "two-sided")
     elif np.isnan(sample.one_level):
         return undefined("binomial", COVERAGE, sample, "the exact law needs one level", details, statistic=statistic)
     else:
         log_p = log_binomial(sample.n_obs, np.arange(sample.n_obs + 1.0), 1.0 - sample.one_level)
-        p_value = _total(log_p, log_p <= log_p[int(hits.sum())] + SLACK)
-    return BacktestResult("binomial", COVERAGE, statistic, p_value, method, sample.n_obs, details)
+        chance = _total(log_p, log_p <= log_p[int(hits.sum())] + SLACK)
+    return BacktestResult("binomial", COVERAGE, statistic, chance, p_value, sample.n_obs, details)
 
 
 def _total(log_p: FloatArray, chosen: npt.NDArray[np.bool_]) -> float:
     return float(min(1.0, np.exp(log_p[chosen]).sum()))
 
 
-def kupiec(losses: Any, var: Any, level: Any, *, method: str = "asymptotic", nan: str = "drop") -> BacktestResult:
+def kupiec(losses: Any, var: Any, level: Any, *, p_value: str = "asymptotic", nan: str = "drop") -> BacktestResult:
     r"""Test the hit rate by Kupiec's likelihood ratio (proportion of failures).
 
     .. math:: LR = -2[(T-x)\ln p + x\ln(1-p) - (T-x)\ln(1-x/T) - x\ln(x/T)] \sim \chi^2_1
@@ -146,7 +146,7 @@ def kupiec(losses: Any, var: Any, level: Any, *, method: str = "asymptotic", nan
         Losses and VaR forecasts; a hit is ``loss > var``.
     level : float
         In (0.5, 1).
-    method : {"asymptotic", "exact"}
+    p_value : {"asymptotic", "exact"}
         Chi-square limit, or enumeration of the binomial law.
     nan : {"drop", "raise", "hit"}
         What a missing loss or forecast means.
@@ -171,7 +171,7 @@ def kupiec(losses: Any, var: Any, level: Any, *, method: str = "asymptotic", nan
     >>> round(result.statistic, 3), round(result.p_value, 3), result.details["side"]
     (3.914, 0.048, 'too many hits')
     """
-    choice("method", method, (ASYMPTOTIC, EXACT))
+    choice("p_value", p_value, (ASYMPTOTIC, EXACT))
     sample, hits = sample_hits(losses, var, level, nan)
     x, n = int(hits.sum()), sample.n_obs
     details = hit_details(sample, x)
@@ -181,12 +181,12 @@ def kupiec(losses: Any, var: Any, level: Any, *, method: str = "asymptotic", nan
     level_ = sample.one_level
     statistic = float(lr_coverage(n, x, level_))
     details |= {"df": 1, "side": side(x, float(details["expected_hits"]))}
-    if method == ASYMPTOTIC:
-        p_value = chi2_sf(statistic, 1)
+    if p_value == ASYMPTOTIC:
+        chance = chi2_sf(statistic, 1)
     else:
         counts = np.arange(n + 1.0)
-        p_value = _total(log_binomial(n, counts, 1.0 - level_), lr_coverage(n, counts, level_) >= statistic - SLACK)
-    return BacktestResult("kupiec", COVERAGE, statistic, p_value, method, n, details)
+        chance = _total(log_binomial(n, counts, 1.0 - level_), lr_coverage(n, counts, level_) >= statistic - SLACK)
+    return BacktestResult("kupiec", COVERAGE, statistic, chance, p_value, n, details)
 
 
 def side(hits: float, expected: float) -> str:
@@ -242,7 +242,7 @@ def tuff(losses: Any, var: Any, level: Any, *, nan: str = "drop") -> BacktestRes
 
 
 def christoffersen_independence(
-    losses: Any, var: Any, level: Any, *, method: str = "asymptotic", nan: str = "drop"
+    losses: Any, var: Any, level: Any, *, p_value: str = "asymptotic", nan: str = "drop"
 ) -> BacktestResult:
     r"""Test whether a hit changes the chance of a hit on the next day, against a first-order Markov chain.
 
@@ -253,7 +253,7 @@ def christoffersen_independence(
     ----------
     losses, var, level, nan
         As in `kupiec`; dropped days join their neighbours.
-    method : {"asymptotic", "exact"}
+    p_value : {"asymptotic", "exact"}
         Chi-square limit, or enumeration of all hit sequences that are iid with rate ``1 - level``.
 
     Returns
@@ -276,11 +276,11 @@ def christoffersen_independence(
     >>> christoffersen_independence([0, 0, 1, 1, 1, 0, 0, 0], 0.5, 0.9).details["n11"]
     2
     """
-    return _markov("christoffersen_independence", INDEPENDENCE, 1, losses, var, level, method, nan)
+    return _markov("christoffersen_independence", INDEPENDENCE, 1, losses, var, level, p_value, nan)
 
 
 def christoffersen_coverage(
-    losses: Any, var: Any, level: Any, *, method: str = "asymptotic", nan: str = "drop"
+    losses: Any, var: Any, level: Any, *, p_value: str = "asymptotic", nan: str = "drop"
 ) -> BacktestResult:
     r"""Test coverage and independence together (conditional coverage).
 
@@ -293,7 +293,7 @@ def christoffersen_coverage(
     ----------
     losses, var, level, nan
         As in `kupiec`; dropped days join their neighbours.
-    method : {"asymptotic", "exact"}
+    p_value : {"asymptotic", "exact"}
         Chi-square limit, or enumeration of all hit sequences that are iid with rate ``1 - level``.
 
     Returns
@@ -313,19 +313,19 @@ def christoffersen_coverage(
 
     Examples
     --------
-    >>> result = christoffersen_coverage(([0.0] * 40 + [1.0]) * 7 + [0.0] * 13, 0.5, 0.95, method="exact")
+    >>> result = christoffersen_coverage(([0.0] * 40 + [1.0]) * 7 + [0.0] * 13, 0.5, 0.95, p_value="exact")
     >>> round(result.statistic, 4), round(result.p_value, 4)
     (5.8882, 0.0442)
     """
-    return _markov("christoffersen_coverage", BOTH, 2, losses, var, level, method, nan)
+    return _markov("christoffersen_coverage", BOTH, 2, losses, var, level, p_value, nan)
 
 
-def _markov(name: str, null: str, df: int, losses: Any, var: Any, level: Any, method: str, nan: str) -> BacktestResult:
-    choice("method", method, (ASYMPTOTIC, EXACT))
+def _markov(name: str, null: str, df: int, losses: Any, var: Any, level: Any, p_value: str, nan: str) -> BacktestResult:
+    choice("p_value", p_value, (ASYMPTOTIC, EXACT))
     sample, hits = sample_hits(losses, var, level, nan, minimum=2)
     x, n = int(hits.sum()), sample.n_obs
     details = hit_details(sample, x)
-    varying = np.isnan(sample.one_level) and (df == 2 or method == EXACT)
+    varying = np.isnan(sample.one_level) and (df == 2 or p_value == EXACT)
     reason = sample.reason or ("needs one level for all days" if varying else "")
     if reason:
         return undefined(name, null, sample, reason, details)
@@ -338,8 +338,8 @@ def _markov(name: str, null: str, df: int, losses: Any, var: Any, level: Any, me
         statistic = coverage + independence
         parts: dict[str, Detail] = {"lr_coverage": coverage, "lr_independence": independence}
         details |= parts | {"side": side(x, float(details["expected_hits"]))}
-    p_value = chi2_sf(statistic, df) if method == ASYMPTOTIC else _exact_markov(n, sample.one_level, statistic, df)
-    return BacktestResult(name, null, statistic, p_value, method, n, details)
+    chance = chi2_sf(statistic, df) if p_value == ASYMPTOTIC else _exact_markov(n, sample.one_level, statistic, df)
+    return BacktestResult(name, null, statistic, chance, p_value, n, details)
 
 
 def _exact_markov(n: int, level: float, observed: float, df: int) -> float:
@@ -352,12 +352,12 @@ def _exact_markov(n: int, level: float, observed: float, df: int) -> float:
     counts = np.arange(n + 1.0)
     total = np.exp(log_binomial(n, counts, q))
     common = total > NEGLIGIBLE
-    p_value = float(total[~common].sum())
+    chance = float(total[~common].sum())
     for x in np.flatnonzero(common):
         weight = xlogy(x, q) + xlogy(n - x, level)
         base = float(lr_coverage(n, x, level)) if df == 2 else 0.0
         if x in (0, n):
-            p_value += float(np.exp(weight)) * (base >= observed - SLACK)
+            chance += float(np.exp(weight)) * (base >= observed - SLACK)
             continue
         r, f, last = np.meshgrid(np.arange(1.0, min(x, n - x + 1) + 1), [0.0, 1.0], [0.0, 1.0], indexing="ij")
         inner = r - f - last
@@ -367,8 +367,8 @@ def _exact_markov(n: int, level: float, observed: float, df: int) -> float:
         ways += gammaln(n - x) - gammaln(inner + 1) - gammaln(n - x - inner)
         n11, n01, n10 = x - r, r - f, r - last
         lr = base + lr_independence(n - 1 - n11 - n01 - n10, n01, n10, n11)
-        p_value += float(np.exp(weight + ways)[lr >= observed - SLACK].sum())
-    return min(p_value, 1.0)
+        chance += float(np.exp(weight + ways)[lr >= observed - SLACK].sum())
+    return min(chance, 1.0)
 
 
 def tail_count_p(n: int, hits: int, level: float) -> float:

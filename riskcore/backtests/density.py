@@ -79,7 +79,7 @@ def pit_uniformity(pit: Any, *, nan: str = "drop") -> BacktestResult:
     return BacktestResult(name, null, statistic, float(kstwo.sf(statistic, n)), EXACT, n, details)
 
 
-def costanzino_curran(pit: Any, level: Any, *, method: str = "exact", nan: str = "drop") -> BacktestResult:
+def costanzino_curran(pit: Any, level: Any, *, p_value: str = "exact", nan: str = "drop") -> BacktestResult:
     r"""Place the tail of the PIT in traffic-light zones for ES (not a regulatory rule).
 
     .. math:: X = \sum_t \frac{(u_t - p)^+}{1-p} \approx N\left( \frac{T(1-p)}{2}, \frac{T(1-p)(4-3(1-p))}{12} \right)
@@ -93,7 +93,7 @@ def costanzino_curran(pit: Any, level: Any, *, method: str = "exact", nan: str =
         u = F(L), in [0, 1].
     level : float or array_like
         In (0.5, 1).
-    method : {"exact", "asymptotic"}
+    p_value : {"exact", "asymptotic"}
         Law of the statistic; the normal limit serves where the level moves from day to day.
     nan : {"drop", "raise"}
         What a missing value means.
@@ -120,7 +120,7 @@ def costanzino_curran(pit: Any, level: Any, *, method: str = "exact", nan: str =
     1.6
     """
     name, null = "costanzino_curran", "the PIT is uniform above the level"
-    choice("method", method, (EXACT, ASYMPTOTIC))
+    choice("p_value", p_value, (EXACT, ASYMPTOTIC))
     sample = _pit_sample(pit, level, nan)
     u, p = sample.columns["pit"], sample.level
     details = hit_details(sample, np.count_nonzero(u > p))
@@ -128,13 +128,13 @@ def costanzino_curran(pit: Any, level: Any, *, method: str = "exact", nan: str =
         return undefined(name, null, sample, sample.reason, details)
     q = 1.0 - p
     statistic = float(np.sum(np.maximum(u - p, 0.0) / q))
-    if method == EXACT and not np.isnan(sample.one_level):
-        p_value, label = tail_sum_sf(statistic, sample.n_obs, float(q[0])), EXACT
+    if p_value == EXACT and not np.isnan(sample.one_level):
+        chance, label = tail_sum_sf(statistic, sample.n_obs, float(q[0])), EXACT
     else:
         spread = np.sqrt(np.sum(q * (4.0 - 3.0 * q)) / 12.0)
-        p_value, label = float(ndtr((np.sum(q) / 2.0 - statistic) / spread)), ASYMPTOTIC
-    details |= {"zone": zone(1.0 - p_value), "cumulative_probability": 1.0 - p_value}
-    return BacktestResult(name, null, statistic, p_value, label, sample.n_obs, details)
+        chance, label = float(ndtr((np.sum(q) / 2.0 - statistic) / spread)), ASYMPTOTIC
+    details |= {"zone": zone(1.0 - chance), "cumulative_probability": 1.0 - chance}
+    return BacktestResult(name, null, statistic, chance, label, sample.n_obs, details)
 
 
 def tail_sum_sf(x: float, n_obs: int, tail: float) -> float:

@@ -33,7 +33,7 @@ from riskcore.kernels import simulate
 from riskcore.measures import expectile as sample_expectile
 
 METHODS = ("own law", "residual law", ASYMPTOTIC)
-NO_LAW = "the model has no law to simulate from; method='residual law' or 'asymptotic' on request"
+NO_LAW = "the model has no law to simulate from; p_value='residual law' or 'asymptotic' on request"
 
 
 def _t_statistic(sums: FloatArray) -> FloatArray:
@@ -79,14 +79,14 @@ def _expectile_sample(
 
 
 def _null_sums(
-    sample: Sample, scale: FloatArray, method: str, rng: Seed, n_simulations: int
+    sample: Sample, scale: FloatArray, p_value: str, rng: Seed, n_simulations: int
 ) -> tuple[FloatArray, dict[str, Detail], str]:
     """Sums of simulated paths, details, and why there are none."""
     require(n_simulations >= 1, f"n_simulations must be at least 1, got {n_simulations}")
     seed = seed_of(rng)
     facts: dict[str, Detail] = {"seed": seed, "n_simulations": n_simulations}
     none = np.empty((0, 5))
-    if method == "own law":
+    if p_value == "own law":
         if sample.tail is None:
             return none, {}, NO_LAW
         laws = day_laws(sample.tail, sample.level)
@@ -115,7 +115,7 @@ def expectile_calibration(
     *,
     weighting: str = "scaled",
     alternative: str = "two-sided",
-    method: str = "own law",
+    p_value: str = "own law",
     tail: Tail | None = None,
     rng: Seed = None,
     n_simulations: int = defaults.N_SIMULATIONS,
@@ -142,7 +142,7 @@ def expectile_calibration(
         V/scale, or V itself, where volatile days decide.
     alternative : {"two-sided", "understated"}
         Two-sided doubles the smaller tail.
-    method : {"own law", "residual law", "asymptotic"}
+    p_value : {"own law", "residual law", "asymptotic"}
         The residual law resamples L/m rescaled to expectile 1: approximate.
     tail : (levels, quantiles), optional
         Levels (Q,) and quantiles (T, Q) of each day's own law.
@@ -172,12 +172,12 @@ def expectile_calibration(
     Examples
     --------
     >>> losses = [-1.0, 0.0, -1.0, 0.0, 3.0, 1.0]
-    >>> round(expectile_calibration(losses, 1.0, 0.75, method="asymptotic").statistic, 4)
+    >>> round(expectile_calibration(losses, 1.0, 0.75, p_value="asymptotic").statistic, 4)
     0.0
     """
     choice("weighting", weighting, ("scaled", "raw"))
     choice("alternative", alternative, ("two-sided", "understated"))
-    choice("method", method, METHODS)
+    choice("p_value", p_value, METHODS)
     name, null = "expectile_calibration", "the mean of V is 0: the expectile is right on average"
     sample, scale, details, reason = _expectile_sample(losses, expectile, level, volatility, tail, nan)
     details["alternative"] = alternative
@@ -187,17 +187,17 @@ def expectile_calibration(
     value = float(statistic(_observed(sample, scale))[0])
     if np.isnan(value):
         return undefined(name, null, sample, "all losses equal their expectile", details)
-    if method == ASYMPTOTIC:
-        p_value = normal_p(value, alternative)
-        return BacktestResult(name, null, value, p_value, ASYMPTOTIC, sample.n_obs, details)
-    sums, facts, reason = _null_sums(sample, scale, method, rng, n_simulations)
+    if p_value == ASYMPTOTIC:
+        chance = normal_p(value, alternative)
+        return BacktestResult(name, null, value, chance, ASYMPTOTIC, sample.n_obs, details)
+    sums, facts, reason = _null_sums(sample, scale, p_value, rng, n_simulations)
     details |= facts
     if reason:
         return undefined(name, null, sample, reason, details, statistic=value)
-    p_value = simulated_p(value, statistic(sums), "both" if alternative == "two-sided" else "lower")
-    if np.isnan(p_value):
+    chance = simulated_p(value, statistic(sums), "both" if alternative == "two-sided" else "lower")
+    if np.isnan(chance):
         return undefined(name, null, sample, NO_PATH, details, statistic=value)
-    return BacktestResult(name, null, value, p_value, _label(method), sample.n_obs, details)
+    return BacktestResult(name, null, value, chance, _label(p_value), sample.n_obs, details)
 
 
 def _observed(sample: Sample, scale: FloatArray) -> FloatArray:
@@ -205,8 +205,8 @@ def _observed(sample: Sample, scale: FloatArray) -> FloatArray:
     return simulate.expectile_sums(x[:, None], m, sample.level, scale)
 
 
-def _label(method: str) -> str:
-    return OWN_LAW if method == "own law" else RESIDUAL
+def _label(p_value: str) -> str:
+    return OWN_LAW if p_value == "own law" else RESIDUAL
 
 
 def expectile_conditional_calibration(
@@ -215,7 +215,7 @@ def expectile_conditional_calibration(
     level: Any,
     volatility: Any = None,
     *,
-    method: str = "own law",
+    p_value: str = "own law",
     tail: Tail | None = None,
     rng: Seed = None,
     n_simulations: int = defaults.N_SIMULATIONS,
@@ -230,7 +230,7 @@ def expectile_conditional_calibration(
 
     Parameters
     ----------
-    losses, expectile, level, volatility, method, tail, rng, n_simulations, nan
+    losses, expectile, level, volatility, p_value, tail, rng, n_simulations, nan
         As in `expectile_calibration`; without a volatility the scale is the expectile.
 
     Returns
@@ -250,11 +250,11 @@ def expectile_conditional_calibration(
     Examples
     --------
     >>> losses = [-1.0, 0.0, -1.0, 0.0, 3.0, 1.0]
-    >>> result = expectile_conditional_calibration(losses, 1.0, 0.75, method="asymptotic")
+    >>> result = expectile_conditional_calibration(losses, 1.0, 0.75, p_value="asymptotic")
     >>> round(result.statistic, 4), result.details["df"]
     (0.0, 1)
     """
-    choice("method", method, METHODS)
+    choice("p_value", p_value, METHODS)
     name, null = "expectile_conditional_calibration", "V has mean 0 whatever the day's scale"
     sample, scale, details, reason = _expectile_sample(losses, expectile, level, volatility, tail, nan)
     if reason:
@@ -264,14 +264,14 @@ def expectile_conditional_calibration(
     if np.isnan(value):
         return undefined(name, null, sample, "all losses equal their expectile", details)
     details["df"] = int(wald_2(*observed[0])[1])
-    if method == ASYMPTOTIC:
-        p_value = chi2_sf(value, int(details["df"]))
-        return BacktestResult(name, null, value, p_value, ASYMPTOTIC, sample.n_obs, details)
-    sums, facts, reason = _null_sums(sample, scale, method, rng, n_simulations)
+    if p_value == ASYMPTOTIC:
+        chance = chi2_sf(value, int(details["df"]))
+        return BacktestResult(name, null, value, chance, ASYMPTOTIC, sample.n_obs, details)
+    sums, facts, reason = _null_sums(sample, scale, p_value, rng, n_simulations)
     details |= facts
     if reason:
         return undefined(name, null, sample, reason, details, statistic=value)
-    p_value = simulated_p(value, _wald_statistic(sums), "upper")
-    if np.isnan(p_value):
+    chance = simulated_p(value, _wald_statistic(sums), "upper")
+    if np.isnan(chance):
         return undefined(name, null, sample, NO_PATH, details, statistic=value)
-    return BacktestResult(name, null, value, p_value, _label(method), sample.n_obs, details)
+    return BacktestResult(name, null, value, chance, _label(p_value), sample.n_obs, details)

@@ -35,7 +35,7 @@ def dynamic_quantile(
     level: Any,
     *,
     lags: int = 4,
-    method: str = "asymptotic",
+    p_value: str = "asymptotic",
     rng: Seed = None,
     n_simulations: int = defaults.N_SIMULATIONS,
     nan: str = "drop",
@@ -47,7 +47,7 @@ def dynamic_quantile(
 
     The first `lags` days only serve as lags. The chi-square p-value is oversized with four lags: 9.4 / 17 / 11 / 10 %
     at nominal 5 % for p = 0.99 and T = 250 / 500 / 1000 / 2500, as two hits within four days reject by themselves;
-    with one lag 5.8 %. ``method="simulated"`` draws iid hits and keeps the VaR.
+    with one lag 5.8 %. ``p_value="simulated"`` draws iid hits and keeps the VaR.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def dynamic_quantile(
         In (0.5, 1).
     lags : int
         Lagged hits, 0 or more.
-    method : {"asymptotic", "simulated"}
+    p_value : {"asymptotic", "simulated"}
         Chi-square limit, or a simulated null of iid hits.
     rng : numpy.random.Generator or int, optional
         None means ``default_rng(0)``.
@@ -89,7 +89,7 @@ def dynamic_quantile(
     (5, 11)
     """
     name, null = "dynamic_quantile", "hits have rate 1 - level whatever was known the day before"
-    choice("method", method, (ASYMPTOTIC, "simulated"))
+    choice("p_value", p_value, (ASYMPTOTIC, "simulated"))
     require(isinstance(lags, int) and lags >= 0, f"lags must be a whole number of at least 0, got {lags!r}")
     require(n_simulations >= 1, f"n_simulations must be at least 1, got {n_simulations}")
     sample = prepare(nan, {"losses": losses, "var": var}, level, minimum=2 * lags + 3)
@@ -102,7 +102,7 @@ def dynamic_quantile(
     inside = hits[lags:]
     if not inside.any() or inside.all():
         details["note"] = "no hit on the days regressed" if not inside.any() else "only hits on the days regressed"
-    if method == ASYMPTOTIC:
+    if p_value == ASYMPTOTIC:
         return BacktestResult(name, null, statistic, chi2_sf(statistic, rank), ASYMPTOTIC, sample.n_obs, details)
     seed = seed_of(rng)
     random = np.random.default_rng(seed)

@@ -94,14 +94,14 @@ def run_simulated(
     if not np.isfinite(value):
         reason = "no exception" if details["hits"] == 0 else "the statistic is not defined on this sample"
         return undefined(name, null, sample, reason, details)
-    simulated, method, facts, reason = _simulate(sample, rng, n_simulations)
+    simulated, label, facts, reason = _simulate(sample, rng, n_simulations)
     details |= facts
     if reason:
         return undefined(name, null, sample, reason, details, statistic=value)
-    p_value = simulated_p(value, statistic(simulated, sample), side)
-    if np.isnan(p_value):
+    chance = simulated_p(value, statistic(simulated, sample), side)
+    if np.isnan(chance):
         return undefined(name, null, sample, NO_PATH, details, statistic=value)
-    return BacktestResult(name, null, value, p_value, method, sample.n_obs, details)
+    return BacktestResult(name, null, value, chance, label, sample.n_obs, details)
 
 
 def _z1(sums: FloatArray, sample: Sample) -> FloatArray:
@@ -355,8 +355,8 @@ def exceedance_residuals(
             for i in range(0, n_simulations, 256)
         ]
     )
-    p_value = simulated_p(statistic, draws, "upper")
-    return BacktestResult(name, null, statistic, p_value, BOOTSTRAP, sample.n_obs, details)
+    chance = simulated_p(statistic, draws, "upper")
+    return BacktestResult(name, null, statistic, chance, BOOTSTRAP, sample.n_obs, details)
 
 
 def _studentised(draws: FloatArray) -> FloatArray:

@@ -84,7 +84,7 @@ def test_kupiec_exact_size(golden):
 
 def test_kupiec_exact_p_value_is_conservative():
     counts = np.arange(30)
-    p = np.array([bt.kupiec(series(250, list(range(1, x + 1))), 0.5, 0.99, method="exact").p_value for x in counts])
+    p = np.array([bt.kupiec(series(250, list(range(1, x + 1))), 0.5, 0.99, p_value="exact").p_value for x in counts])
     size = stats.binom.pmf(counts[p < 0.05], 250, 0.01).sum()
     assert_allclose(size, 0.0137, atol=5e-5)
     assert_allclose(p[0], 0.095, atol=5e-4)
@@ -92,7 +92,7 @@ def test_kupiec_exact_p_value_is_conservative():
 
 @pytest.mark.parametrize(("n", "x", "level"), [(250, 6, 0.99), (250, 0, 0.99), (100, 9, 0.95), (30, 30, 0.9)])
 def test_binomial_exact_against_scipy(n, x, level):
-    result = bt.binomial(series(n, list(range(1, x + 1))), 0.5, level, method="exact")
+    result = bt.binomial(series(n, list(range(1, x + 1))), 0.5, level, p_value="exact")
     assert_allclose(result.p_value, stats.binomtest(x, n, 1 - level).pvalue, rtol=1e-9)
 
 
@@ -100,14 +100,14 @@ def test_binomial_with_levels_by_day():
     level = np.array([0.9, 0.95, 0.99, 0.9, 0.975])
     result = bt.binomial(series(5, [2]), 0.5, level)
     assert_allclose(result.statistic, (1 - (1 - level).sum()) / np.sqrt((level * (1 - level)).sum()))
-    assert bt.binomial(series(5, [2]), 0.5, level, method="exact").reason == "the exact law needs one level"
+    assert bt.binomial(series(5, [2]), 0.5, level, p_value="exact").reason == "the exact law needs one level"
     assert bt.kupiec(series(5, [2]), 0.5, level).reason == "needs one level for all days"
 
 
 def test_exact_conditional_coverage(golden):
     case = golden("exact_conditional_coverage")["T300_level95_seven_isolated"]
     losses = series(300, [20, 60, 100, 140, 180, 220, 260])
-    exact = bt.christoffersen_coverage(losses, 0.5, 0.95, method="exact")
+    exact = bt.christoffersen_coverage(losses, 0.5, 0.95, p_value="exact")
     expected = case["expected"]
     assert_allclose(exact.details["lr_coverage"], expected["lr_uc"], rtol=1e-8)
     assert_allclose(exact.details["lr_independence"], expected["lr_ind"], rtol=1e-8)
@@ -123,7 +123,7 @@ def test_exact_p_values_by_brute_force(name):
     chance = np.prod(np.where(paths > 0, 1 - level, level), axis=1)
     for i in range(0, len(paths), 7):
         expected = chance[statistics >= statistics[i] - 1e-9].sum()
-        assert_allclose(run(paths[i], 0.5, level, method="exact").p_value, expected, rtol=1e-9)
+        assert_allclose(run(paths[i], 0.5, level, p_value="exact").p_value, expected, rtol=1e-9)
 
 
 def direct_independence(hits: np.ndarray) -> float:
@@ -220,7 +220,7 @@ def test_errors_name_the_argument():
         bt.kupiec([1.0], 0.5, 0.01)
     with pytest.raises(ConfigError, match="nan must be one of drop, raise, hit, got 'skip'"):
         bt.kupiec([1.0], 0.5, 0.99, nan="skip")
-    with pytest.raises(ConfigError, match="method must be one of asymptotic, exact, got 'fast'"):
-        bt.kupiec([1.0], 0.5, 0.99, method="fast")
+    with pytest.raises(ConfigError, match="p_value must be one of asymptotic, exact, got 'fast'"):
+        bt.kupiec([1.0], 0.5, 0.99, p_value="fast")
     with pytest.raises(DataError, match=r"var must have the shape of losses, got \(2,\) and \(3,\)"):
         bt.kupiec([1.0, 2.0, 3.0], [1.0, 2.0], 0.99)

@@ -15,7 +15,7 @@ from riskcore.errors import DataError
 @pytest.mark.parametrize("n", [5, 60, 5000])
 def test_pit_uniformity_is_the_exact_kolmogorov_smirnov_test(n):
     pit = np.random.default_rng(n).random(n) ** 1.02
-    expected = stats.kstest(pit, "uniform", method="exact")
+    expected = stats.kstest(pit, "uniform", p_value="exact")
     result = bt.pit_uniformity(pit)
     assert_allclose([result.statistic, result.p_value], [expected.statistic, expected.pvalue], rtol=1e-9)
 
@@ -33,7 +33,7 @@ def test_costanzino_curran(golden):
     n, level, target = (case["input"][k] for k in ("T", "level", "statistic"))
     pit = np.full(n, 0.5)
     pit[:6] = level + (1 - level) * target / 6
-    result = bt.costanzino_curran(pit, level, method="asymptotic")
+    result = bt.costanzino_curran(pit, level, p_value="asymptotic")
     assert_allclose(result.statistic, target, rtol=1e-12)
     assert_allclose(result.details["cumulative_probability"], case["expected"]["probability"], rtol=0, atol=1e-10)
     assert result.details["zone"] == case["expected"]["zone"]
@@ -44,7 +44,7 @@ def test_costanzino_curran_zones():
     def zone(total: float) -> str:
         pit = np.full(250, 0.5)
         pit[:10] = 0.975 + 0.025 * total / 10
-        return str(bt.costanzino_curran(pit, 0.975, method="asymptotic").details["zone"])
+        return str(bt.costanzino_curran(pit, 0.975, p_value="asymptotic").details["zone"])
 
     assert [zone(x) for x in (5.47, 5.49, 8.43, 8.45)] == ["green", "yellow", "yellow", "red"]
 

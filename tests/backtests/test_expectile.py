@@ -33,14 +33,14 @@ def test_average_statistic():
     v = np.abs((losses <= m) - 0.99) * (m - losses)
     for volatility, z in ((vol, v / vol), (None, v / m)):
         t = np.sqrt(300) * z.mean() / np.sqrt(np.mean(z**2))
-        result = bt.expectile_calibration(losses, m, 0.99, volatility, method="asymptotic")
+        result = bt.expectile_calibration(losses, m, 0.99, volatility, p_value="asymptotic")
         assert_allclose([result.statistic, result.p_value], [t, 2 * stats.norm.cdf(-abs(t))], rtol=1e-10)
-        one = bt.expectile_calibration(losses, m, 0.99, volatility, method="asymptotic", alternative="understated")
+        one = bt.expectile_calibration(losses, m, 0.99, volatility, p_value="asymptotic", alternative="understated")
         assert_allclose(one.p_value, stats.norm.cdf(t), rtol=1e-10)
-    raw = bt.expectile_calibration(losses, m, 0.99, vol, method="asymptotic", weighting="raw")
+    raw = bt.expectile_calibration(losses, m, 0.99, vol, p_value="asymptotic", weighting="raw")
     assert_allclose(raw.statistic, np.sqrt(300) * v.mean() / np.sqrt(np.mean(v**2)), rtol=1e-10)
     ratio = np.sum(np.maximum(losses - m, 0) / vol) / np.sum(np.maximum(m - losses, 0) / vol) * 99
-    details = bt.expectile_calibration(losses, m, 0.99, vol, method="asymptotic").details
+    details = bt.expectile_calibration(losses, m, 0.99, vol, p_value="asymptotic").details
     assert_allclose(details["loss_gain_ratio"], ratio, rtol=1e-10)
     assert details["hits"] == np.count_nonzero(losses > m)
 
@@ -51,10 +51,10 @@ def test_conditional_statistic():
     z = np.column_stack([v, v / vol])
     mean, w = z.mean(axis=0), z.T @ z / 300
     wald = 300 * mean @ np.linalg.solve(w, mean)
-    result = bt.expectile_conditional_calibration(losses, m, 0.99, vol, method="asymptotic")
+    result = bt.expectile_conditional_calibration(losses, m, 0.99, vol, p_value="asymptotic")
     assert_allclose([result.statistic, result.p_value], [wald, stats.chi2(2).sf(wald)], rtol=1e-8)
     assert result.details["df"] == 2
-    constant = bt.expectile_conditional_calibration(losses, m, 0.99, np.ones(300), method="asymptotic")
+    constant = bt.expectile_conditional_calibration(losses, m, 0.99, np.ones(300), p_value="asymptotic")
     assert constant.details["df"] == 1
     assert_allclose(constant.statistic, 300 * v.mean() ** 2 / np.mean(v**2), rtol=1e-9)
 
@@ -91,15 +91,15 @@ def test_no_law_no_p_value(name):
     assert np.isnan(result.p_value)
     assert np.isfinite(result.statistic)
     assert result.reason.startswith("the model has no law to simulate from")
-    asked = run(losses, m, 0.99, method="residual law")
+    asked = run(losses, m, 0.99, p_value="residual law")
     assert asked.p_method == "simulated: residual law"
     assert 0 < asked.p_value <= 1
 
 
 def test_residual_law_centres_its_residuals():
     losses, m, _, _ = model(500, 6, 0.99)
-    centred = bt.expectile_calibration(losses, m, 0.99, method="residual law")
-    low = bt.expectile_calibration(losses, 0.2 * m, 0.99, method="residual law")
+    centred = bt.expectile_calibration(losses, m, 0.99, p_value="residual law")
+    low = bt.expectile_calibration(losses, 0.2 * m, 0.99, p_value="residual law")
     assert centred.p_value > 0.05
     assert low.p_value < 0.05
 
@@ -120,5 +120,5 @@ def test_nolde_ziegel_series(shared_data):
     losses, m, level = table["loss"], table["expectile99855_ST_FHS"], 0.99855
     v = np.abs((m >= losses) - level) * (m - losses)
     expected = 2 * stats.norm.cdf(-abs(np.sqrt(losses.size) * v.mean() / np.sqrt(v @ v / losses.size)))
-    result = bt.expectile_calibration(losses, m, level, table["sigma_ST"], weighting="raw", method="asymptotic")
+    result = bt.expectile_calibration(losses, m, level, table["sigma_ST"], weighting="raw", p_value="asymptotic")
     assert_allclose(result.p_value, expected, rtol=1e-9)

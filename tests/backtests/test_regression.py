@@ -82,7 +82,7 @@ def test_no_hit_is_said():
 def test_simulated_null_is_reproducible():
     rng = np.random.default_rng(8)
     losses, var = rng.standard_normal(300), 1.6 + 0.2 * rng.random(300)
-    one, two = (bt.dynamic_quantile(losses, var, 0.95, method="simulated", n_simulations=199) for _ in range(2))
+    one, two = (bt.dynamic_quantile(losses, var, 0.95, p_value="simulated", n_simulations=199) for _ in range(2))
     assert one == two
     assert one.p_method == "simulated: Bernoulli hits"
     assert one.details["seed"] == 0

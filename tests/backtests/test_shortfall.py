@@ -66,18 +66,18 @@ def test_calibration_forms():
     v, wald = calibration(losses, var, es, P)
     simple = bt.es_calibration(losses, var, es, P, tail=tail)
     assert_allclose(simple.statistic, wald, rtol=1e-9)
-    asymptotic = bt.es_calibration(losses, var, es, P, method="asymptotic")
+    asymptotic = bt.es_calibration(losses, var, es, P, p_value="asymptotic")
     assert_allclose(asymptotic.p_value, stats.chi2(2).sf(wald), rtol=1e-9)
     r = (losses > var) * (losses - es) / ((1 - P) * vol)
     t = np.sqrt(400) * r.mean() / np.sqrt(np.mean(r**2))
-    general = bt.es_calibration(losses, var, es, P, vol, form="general", method="asymptotic")
+    general = bt.es_calibration(losses, var, es, P, vol, form="general", p_value="asymptotic")
     assert_allclose([general.statistic, general.p_value], [t**2, stats.chi2(1).sf(t**2)], rtol=1e-9)
     one_sided = bt.es_calibration(
-        losses, var, es, P, vol, form="general", alternative="understated", method="asymptotic"
+        losses, var, es, P, vol, form="general", alternative="understated", p_value="asymptotic"
     )
     assert_allclose([one_sided.statistic, one_sided.p_value], [t, stats.norm.sf(t)], rtol=1e-9)
     p = np.sort(stats.norm.sf(np.sqrt(400) * v.mean(axis=0) / np.sqrt(np.mean(v**2, axis=0))))
-    hommel = bt.es_calibration(losses, var, es, P, alternative="understated", method="asymptotic")
+    hommel = bt.es_calibration(losses, var, es, P, alternative="understated", p_value="asymptotic")
     assert_allclose(hommel.p_value, min(1.0, 3.0 * min(p[0], p[1] / 2)), rtol=1e-9)
 
 
@@ -94,7 +94,7 @@ def test_calibration_without_an_exception():
     result = bt.es_calibration(np.zeros(250), var, es, P, tail=tail)
     assert 0 < result.p_value <= 0.01
     assert np.isfinite(result.statistic)
-    asymptotic = bt.es_calibration(np.zeros(250), var, es, P, method="asymptotic")
+    asymptotic = bt.es_calibration(np.zeros(250), var, es, P, p_value="asymptotic")
     assert asymptotic.reason == "no exception: the covariance of V is degenerate"
 
 

@@ -78,7 +78,7 @@ def test_simulated_null_keeps_its_size(name, n):
 )
 def test_asymptotic_es_calibration_is_oversized(n, low, high):
     vol, _ = true_model(n)
-    test = lambda x: bt.es_calibration(x, vol * VAR, vol * ES, P, method="asymptotic")  # noqa: E731
+    test = lambda x: bt.es_calibration(x, vol * VAR, vol * ES, P, p_value="asymptotic")  # noqa: E731
     rate = rejection_rate(test, n, 4000)
     print(f"es_calibration T={n}: {100 * rate:.2f} % (asymptotic, nominal 5 %)")
     assert low - 0.005 - band(low, 4000) < rate < high + 0.005 + band(high, 4000)
@@ -97,7 +97,7 @@ def test_asymptotic_expectile_calibration_is_not_usable(level, n, two_sided, und
     m = vol * expectile(level)
     for alternative, printed in (("two-sided", two_sided), ("understated", understated)):
         run = lambda x, a=alternative: bt.expectile_calibration(  # noqa: E731
-            x, m, level, vol, method="asymptotic", alternative=a
+            x, m, level, vol, p_value="asymptotic", alternative=a
         )
         rate = rejection_rate(run, n, 4000)
         print(f"expectile_calibration {level} T={n} {alternative}: {100 * rate:.2f} % (asymptotic, nominal 5 %)")
@@ -130,7 +130,7 @@ def test_simulated_dynamic_quantile_keeps_its_size():
     vol, _ = true_model(250)
     rng = np.random.default_rng(5)  # a fresh null for each sample: 199 paths alone place the 5 % point within 3 points
     run = lambda x: bt.dynamic_quantile(  # noqa: E731
-        x, vol * T5.ppf(0.975), 0.975, method="simulated", n_simulations=199, rng=rng
+        x, vol * T5.ppf(0.975), 0.975, p_value="simulated", n_simulations=199, rng=rng
     )
     rate = rejection_rate(run, 250, 1000)
     print(f"dynamic_quantile 0.975 T=250: {100 * rate:.2f} % (simulated, nominal 5 %)")
