@@ -140,10 +140,7 @@ class _Family(ABC):
         require(
             enough, f"losses must have at least {MIN_OBS} rows to estimate a volatility, got {losses.size}", FitError
         )
-        scale = float(np.std(losses))
-        usable = scale > 0 and scale > 1e-12 * float(np.max(np.abs(losses)))
-        require(usable, "losses are constant: a volatility cannot be estimated", FitError)
-        search = Search(self, losses, mean, gaussian_if_sample(law), scale)
+        search = Search(self, losses, mean, gaussian_if_sample(law))
         found = search.run(start)
         scale = search.scale
         fitted = law if law.is_sample else found.law

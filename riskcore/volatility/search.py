@@ -22,6 +22,8 @@ from riskcore.volatility.fast import Tracks
 from riskcore.volatility.means import Mean
 from riskcore.volatility.problem import problem, serves
 
+ROUNDING = 1e-12
+"""Losses whose standard deviation is this small beside the largest of them are constant."""
 LIKELIHOOD_SLACK = 1e-6
 """Log-likelihood that an accepted fit may lie below the constant variance's."""
 PERSISTENCE_SLACK = 1e-8
@@ -113,16 +115,35 @@ class Search:
     presample fixed.
     """
 
-    def __init__(self, family: Family, losses: FloatArray, mean: Mean, law: Law, scale: float) -> None:
-        self.family, self.mean, self.law, self.scale = family, mean, law, scale
-        self.unscaled, self.losses = losses, losses / scale
-        losses = self.losses
-        shocks = (losses - mean.path(losses, mean.estimate(losses))[:-1])[mean.hold :]
-        self.presample = family.presample(shocks)
+    def __init__(self, family: Family, losses: FloatArray, mean: Mean, law: Law) -> None:
+        self.family, self.mean, self.law, self.unscaled = family, mean, law, losses
         self.log_variance = family.short == "egarch"
-        self.coordinates = Coordinates(family.names, mean, law, log_variance=self.log_variance)
         self.attempts = 0
         self.retried = False
+
+    @cached_property
+    def scale(self) -> float:
+        """Standard deviation of the losses; FitError if they do not vary."""
+        scale = float(np.std(self.unscaled))
+        usable = scale > 0 and scale > ROUNDING * float(np.max(np.abs(self.unscaled)))
+        require(usable, "losses are constant: a volatility cannot be estimated", FitError)
+        return scale
+
+    @cached_property
+    def losses(self) -> FloatArray:
+        """The losses with standard deviation one."""
+        return self.unscaled / self.scale
+
+    @cached_property
+    def presample(self) -> float:
+        """Presample variance at the least-squares mean."""
+        shocks = self.losses - self.mean.path(self.losses, self.mean.estimate(self.losses))[:-1]
+        return self.family.presample(shocks[self.mean.hold :])
+
+    @cached_property
+    def coordinates(self) -> Coordinates:
+        """Coordinates of the polish."""
+        return Coordinates(self.family.names, self.mean, self.law, log_variance=self.log_variance)
 
     @cached_property
     def model(self) -> Any:
@@ -133,19 +154,20 @@ class Search:
         """The best acceptable optimum; FitError if there is none."""
         if serves(self.family.short, self.mean.short, self.law):
             found = self._by_kernel(start)
-            if found is not None and self._acceptable(found):
+            if found is not None:
                 return found
             self.retried = True
         return self._by_arch(start)
 
     def _by_kernel(self, start: VolatilityFit | None) -> Candidate | None:
-        """The best optimum of our own kernel, None if it finds none."""
-        moving = self.family.moves
-        law = cast(ParametricLaw, self.law)
-        task = problem(self.family.short, self.family.names, self.mean.names, law, moving)
+        """The best optimum of our own kernel, None if it finds none that is acceptable.
+
+        It keeps the constraints, and compares with the constant variance by itself.
+        """
+        family, n = self.family, self.unscaled.size
+        task = problem(family.short, family.names, self.mean.names, cast(ParametricLaw, self.law), family.moves)
         known = None if start is None or start.tracks is None or start.tracks.problem != task else start.tracks
-        weights = self.family.presample_weights(self.losses.size)
-        run = fast.Estimation(task, self.unscaled, np.array([0]), self.losses.size, weights)
+        run = fast.Estimation(task, self.unscaled, np.array([0]), n, family.presample_weights(n))
         found = run.run(np.array([known is None]), known)
         self.attempts += int(found.attempts[0])
         if not found.accepted[0]:
@@ -153,8 +175,8 @@ class Search:
         self.retried = bool(found.rough[0])
         # to the last bit what many windows at once give: the filter of a rough EGARCH blows rounding up
         self.scale = float(found.scales[0])
-        best = self._candidate(*fast.read(found, 0))
-        return replace(best, presample=float(found.presample[0]), tracks=found.tracks(0))
+        likelihood = float(found.log_likelihood[0])
+        return Candidate(*fast.read(found, 0), float(found.presample[0]), likelihood, tracks=found.tracks(0))
 
     def _by_arch(self, start: VolatilityFit | None) -> Candidate:
         """Warm and cold by `arch`, a grid of starts if need be, then a polish."""

@@ -15,7 +15,7 @@ from riskcore.errors import DataError
 @pytest.mark.parametrize("n", [5, 60, 5000])
 def test_pit_uniformity_is_the_exact_kolmogorov_smirnov_test(n):
     pit = np.random.default_rng(n).random(n) ** 1.02
-    expected = stats.kstest(pit, "uniform", p_value="exact")
+    expected = stats.kstest(pit, "uniform", method="exact")
     result = bt.pit_uniformity(pit)
     assert_allclose([result.statistic, result.p_value], [expected.statistic, expected.pvalue], rtol=1e-9)
 
