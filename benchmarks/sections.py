@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from benchmarks import growth, refits, whole
 from benchmarks.averages import average_rows
+from benchmarks.battery import battery_rows
 from benchmarks.judges import judge_rows
 from benchmarks.make_references import REFERENCES
 from benchmarks.peer import PAIRS
@@ -34,6 +35,7 @@ SPEED: Mapping[str, Callable[[bool], Iterable[Row]]] = MappingProxyType(
         "cold": _cold,
         "tails": tail_rows,
         "judges": judge_rows,
+        "battery": battery_rows,
         "averages": average_rows,
         "runs": lambda short: whole.whole_rows(whole.SHORT if short else whole.Size()),
     }

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from riskcore.dashboard import dataview, intake, portfolio
+from riskcore.dashboard import dataview, intake, portfolio, widgets
 from riskcore.dashboard.shell import page_guard
 
 page_guard()
@@ -25,7 +25,7 @@ if data is None:
 
 dataview.summary(data)
 prices, quality, reading, weights, downloads = st.tabs(
-    ["Prices", "Quality report", "How it was read", "Portfolio", "Downloads"], key="rc.w.data.tabs"
+    widgets.tab_names(["Prices", "Quality report", "How it was read", "Portfolio", "Downloads"]), key="rc.w.data.tabs"
 )
 with prices:
     dataview.chart(data)

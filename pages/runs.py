@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from riskcore.dashboard import history, state
+from riskcore.dashboard import history, state, widgets
 from riskcore.dashboard.shell import page_guard
 
 page_guard()
@@ -16,7 +16,7 @@ if not jobs:
     st.stop()
 
 history.show_history(jobs)
-one, two = st.tabs(["One run", "Compare two"], on_change="rerun", key="rc.w.runs.tab")
+one, two = st.tabs(widgets.tab_names(["One run", "Compare two"]), on_change="rerun", key="rc.w.runs.tab")
 if one.open:
     with one:
         history.show_one(jobs)

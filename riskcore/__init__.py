@@ -58,7 +58,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "walkforward": ("forecast",),
     "scores": ("SCORES",),
     "backtests": ("BACKTESTS", "BacktestResult"),
-    "tables": ("backtest_table", "score_table"),
+    "tables": ("backtest_table", "score_table", "summary_table"),
     "diagnostics": ("ModelFit", "fit_model"),
     "plots": ("FIGURES",),
     "report": ("html_report",),

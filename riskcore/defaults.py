@@ -32,6 +32,8 @@ SIZE = 0.05
 """Size of a test where a verdict is shown."""
 N_SIMULATIONS = 1999
 """Samples drawn for a simulated null law."""
+BET = 0.01
+"""Share that an e-process with a constant bet stakes each day."""
 EMA_HALFLIFE = 21.0
 """Half-life in trading days of the smoothed indicators."""
 ROLLING_DAYS = 250

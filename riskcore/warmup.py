@@ -29,7 +29,9 @@ STAMP = "riskcore-warm.json"
 DAMPING = 10.0
 """Seconds that the machine is taken to have compiled at the table's pace before the first step."""
 SHORT_WINDOW, N_DAYS, REFIT_EVERY = 260, 320, 60
-CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType({"likelihood": ("lanes",), "descent": ("lanes", "likelihood")})
+CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"likelihood": ("lanes",), "descent": ("lanes", "likelihood"), "search": ("lanes", "likelihood", "descent")}
+)
 """Kernels that call those of other files."""
 
 
@@ -113,14 +115,32 @@ def _judge() -> None:
     dm_matrix(forecasts, "var:0.99")
 
 
+def _regress() -> None:
+    import numpy as np
+
+    from riskcore.backtests.es_regression import esr
+    from riskcore.backtests.regression import dynamic_quantile, var_quantile_regression
+
+    losses = np.asarray(_losses(), dtype=np.float64)
+    scale = np.linspace(0.5, 1.5, losses.size)
+    tail = (np.array([0.01, 0.5, 0.99]), scale[:, None] * np.array([-0.03, 0.0, 0.03]))
+    dynamic_quantile(losses, 0.02, 0.95, n_simulations=9)
+    var_quantile_regression(losses, 0.02 * scale, 0.95, tail=tail, n_simulations=99)
+    esr(losses, 0.02 * scale, 0.03 * scale, 0.95, form="intercept", tail=tail, n_simulations=99)
+    esr(losses, 0.02 * scale, 0.03 * scale, 0.95, p_value="bootstrap", n_simulations=9)
+
+
 def _compare_many() -> None:
-    from riskcore.backtests.panel import coverage_panel
-    from riskcore.compare import model_confidence_set, superior_predictive_ability
+    from riskcore.backtests.hit_panel import coverage_panel
+    from riskcore.compare import decompose, model_confidence_set, superior_predictive_ability
 
     scores = _losses().to_numpy().reshape(-1, 4)
     coverage_panel(scores, 0.01, 0.99)
     model_confidence_set(scores, n_simulations=9)
     superior_predictive_ability(scores[:, 0], scores[:, 1:], n_simulations=9)
+    law = ([0.1, 0.5, 0.9], [[-0.01, 0.0, 0.01]] * len(scores))
+    for measure in ("var", "expectile"):
+        decompose(scores[:, 0], scores[:, 1], 0.99, measure=measure, tail=law, n_simulations=9)
 
 
 def _roll() -> None:
@@ -135,8 +155,26 @@ def _average() -> None:
     from riskcore.indicators import ema
 
     ema(_losses(), span=20.0)
+    ema(_losses().to_numpy().reshape(2, -1).T, span=20.0)
     ema(_losses().to_frame(), span=[20.0, 60.0], start="mean")
     ema(_losses(), span=20.0, bias_corrected=True)
+
+
+def _recursive_tails() -> None:
+    """Kernels of recursive CARE and CAViaR, which no model uses yet."""
+    import numpy as np
+
+    from riskcore.kernels import adaptive, recursive
+
+    losses = np.asarray(_losses(), dtype=np.float64)
+    begins, cold = np.array([0, 5]), np.array([True, False])
+    for squares in (True, False):
+        points, _, _ = recursive.recursive_windows(
+            losses, begins, begins + SHORT_WINDOW, cold, np.full(2, 0.02), recursive.AS, 0.99, squares
+        )
+    recursive.tail_path(losses, recursive.AS, points[0], 0.02)
+    adaptive.adaptive_search(losses, 0.99, 10.0, 0.02)
+    adaptive.adaptive_path(losses, 0.99, 10.0, 0.1, 0.02)
 
 
 STEPS: Mapping[str, Step] = MappingProxyType(
@@ -147,10 +185,12 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "GARCH and GJR": Step(lambda: _walk("garch", "gjr"), 30.0),
         "EGARCH": Step(lambda: _walk("egarch"), 2.0),
         "CARE": Step(lambda: _walk("care"), 23.0),
+        "recursive tails": Step(_recursive_tails, 14.0),
         "other models": Step(_others, 0.0),
         "scores and backtests": Step(_judge, 10.0),
+        "regressions of VaR and ES": Step(_regress, 8.0),
         "many series, many models": Step(_compare_many, 5.0),
-        "moving averages": Step(_average, 1.0),
+        "moving averages": Step(_average, 1.5),
     }
 )
 

@@ -162,3 +162,13 @@ def test_refits_need_few_evaluations(name: str) -> None:
     found = refits.quality(name, "sp500").fits
     assert found.warm <= MOST_EVALUATIONS
     assert np.median(found.evaluations) <= MOST_EVALUATIONS
+
+
+@pytest.mark.parametrize(("name", "windows"), [("gjr-t", (20, 90, 130, 140)), ("gjr-skewt", (0, 10))])
+def test_a_single_cold_fit_beside_an_outlier_is_not_lower_than_arch(name: str, windows: tuple[int, ...]) -> None:
+    """There the curvature that a descent has built up leads astray: once more with a new one finds the top."""
+    pair, losses = PAIRS[name], SERIES["outlier"].make()
+    known, best = refits.references(name)["outlier"]
+    for i in windows:
+        fit = pair.volatility.fit(losses[i : i + 1000].copy(), mean=peer.MEAN, law=pair.law)
+        assert fit.log_likelihood >= float(best[known == i][0]) - refits.BELOW

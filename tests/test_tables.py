@@ -9,7 +9,14 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from riskcore import Forecasts, Target, backtests, defaults, scores
-from riskcore.tables import BACKTEST_COLUMNS, SCORE_COLUMNS, backtest_table, holm, score_table
+from riskcore.tables import (
+    BACKTEST_COLUMNS,
+    SCORE_COLUMNS,
+    backtest_table,
+    benjamini_yekutieli,
+    holm,
+    score_table,
+)
 
 TARGETS = [Target("var", 0.99), Target("var", 0.975), Target("es", 0.975), Target("expectile", 0.99)]
 N = 300
@@ -126,13 +133,52 @@ def test_failed_days_are_exceptions_for_the_supervisor_only(table):
     assert es.reason.item() == "es must be positive, is not on 1 days"
 
 
-def test_adjusted_over_all_tests_of_a_model(table):
-    for _, unit in table.groupby("model"):
+def test_diagnostic_tests_are_adjusted_within_a_model_and_primary_ones_across_assets(forecasts, table):
+    diagnostic = table[~table.primary]
+    for _, unit in diagnostic.groupby("model"):
         p = unit.p_value.dropna().sort_values()
         m = len(p)
         expected = np.minimum(np.maximum.accumulate(p.to_numpy() * np.arange(m, 0, -1)), 1.0)
         assert_allclose(unit.p_adjusted[p.index], expected)
         assert (unit.p_adjusted.isna() == unit.p_value.isna()).all()
+    alone = table[table.primary]
+    assert_allclose(alone.p_adjusted, alone.p_value)
+    one = forecasts.frame.xs("law", level="model", drop_level=False)
+    other = one.assign(**{c: 0.8 * one[c] for c in one.columns if c.startswith("var")}).rename(
+        {"A": "B"}, level="asset"
+    )
+    two = backtest_table(Forecasts(pd.concat([one, other]), TARGETS), n_simulations=19)
+    pair = two[(two.test == "christoffersen_coverage") & (two.level == 0.975)].p_value.to_numpy()
+    found = two[(two.test == "christoffersen_coverage") & (two.level == 0.975)].p_adjusted.to_numpy()
+    low, high = np.argsort(pair)
+    assert_allclose(found[low], min(2 * pair[low], 1.0))
+    assert_allclose(found[high], min(max(2 * pair[low], pair[high]), 1.0))
+    assert pair[low] < pair[high]
+
+
+def test_each_measure_has_one_primary_test():
+    primary = [t.measure for t in backtests.BACKTESTS.values() if t.primary]
+    assert sorted(primary) == ["density", "es", "expectile", "var"]
+
+
+def test_what_a_test_could_have_found(table):
+    row = table[(table.model == "law") & (table.level == 0.99) & (table.test == "traffic_light")].iloc[0]
+    fewest = min(x for x in range(N) if stats.binom.sf(x - 1, N, 0.01) < 0.05)
+    assert row.hits_to_reject == fewest
+    rate = stats.t(5).sf(0.8 * stats.t(5).ppf(0.99))
+    assert_allclose(row.power, stats.binom.sf(fewest - 1, N, rate), rtol=1e-9)
+    kupiec = table[(table.model == "law") & (table.level == 0.99) & (table.test == "kupiec")].iloc[0]
+    at = [backtests.kupiec([1.0] * x + [0.0] * (N - x), 0.5, 0.99).p_value for x in range(N + 1)]
+    assert kupiec.hits_to_reject == min(x for x in range(4, N) if at[x] < 0.05)
+    assert_allclose(kupiec.power, stats.binom.pmf(np.flatnonzero(np.array(at) < 0.05), N, rate).sum(), rtol=1e-9)
+    assert table[table.measure == "es"].hits_to_reject.isna().all()
+
+
+def test_benjamini_yekutieli():
+    p = np.array([0.01, 0.04, 0.03, 0.005, np.nan])
+    known = stats.false_discovery_control(p[:4], method="by")
+    assert_allclose(benjamini_yekutieli(p), [*known, np.nan])
+    assert np.isnan(benjamini_yekutieli(np.array([np.nan]))).all()
 
 
 def test_holm():

@@ -27,6 +27,8 @@ OWN_LAW, EXPONENTIAL, RESIDUAL = (
 )
 NO_PATH = "no simulated path has a statistic"
 BERNOULLI, BOOTSTRAP, NONE = "simulated: Bernoulli hits", "bootstrap", "none"
+UNIFORM = "simulated: uniform PIT"
+ANYTIME = "anytime-valid (Ville)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class BacktestResult:
         NaN where the test cannot be computed; `details` then has a ``reason``.
     p_method : str
         Where the p-value comes from: ``asymptotic``, ``exact``, ``bootstrap``, ``simulated: own law``,
-        ``simulated: exponential excess``, ``simulated: residual law``, ``simulated: Bernoulli hits`` or ``none``.
+        ``simulated: exponential excess``, ``simulated: residual law``, ``simulated: Bernoulli hits``,
+        ``simulated: uniform PIT``, ``anytime-valid (Ville)`` or ``none``.
     n_obs : int
         Days used.
     details : mapping

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import bdtrc, gammaln, xlogy
+from scipy.special import bdtrc
 
+from riskcore import defaults
 from riskcore._types import FloatArray
 from riskcore.backtests.base import (
     ASYMPTOTIC,
@@ -15,6 +16,7 @@ from riskcore.backtests.base import (
     BacktestResult,
     Detail,
     Sample,
+    Seed,
     chi2_sf,
     choice,
     hit_details,
@@ -22,11 +24,12 @@ from riskcore.backtests.base import (
     prepare,
     undefined,
 )
+from riskcore.backtests.hit_laws import MOST_DAYS, exact_law, log_binomial, lr_coverage, lr_independence, lr_wait
+from riskcore.backtests.nulls import AUTO, HIT_NULL, SIMULATED, Hits, hit_p, null_law
 from riskcore.kernels.coverage import transition_counts
 
 POLICIES = ("drop", "raise", "hit")
-SLACK = 1e-9
-NEGLIGIBLE = 1e-18
+ONE_LEVEL = "needs one level for all days"
 COVERAGE = "the hit rate equals 1 - level"
 INDEPENDENCE = "a hit does not change the chance of a hit on the next day"
 BOTH = "hits are independent with rate 1 - level"
@@ -41,41 +44,53 @@ def sample_hits(losses: Any, var: Any, level: Any, nan: str, minimum: int = 1) -
     return sample, hits
 
 
-def log_binomial(n: int, counts: FloatArray, rate: float) -> FloatArray:
-    """Log probabilities of `counts` hits in `n` days."""
-    choose = gammaln(n + 1.0) - gammaln(counts + 1.0) - gammaln(n - counts + 1.0)
-    return np.asarray(choose + xlogy(counts, rate) + xlogy(n - counts, 1.0 - rate))
-
-
-def lr_coverage(n: Any, hits: Any, level: float) -> FloatArray:
-    """Kupiec's likelihood ratio, for counts of any shape."""
-    n, x = np.asarray(n, dtype=np.float64), np.asarray(hits, dtype=np.float64)
-    q = 1.0 - level
-    lr = -2.0 * (xlogy(n - x, level) + xlogy(x, q) - xlogy(n - x, 1.0 - x / n) - xlogy(x, x / n))
-    return np.asarray(np.maximum(lr, 0.0))
-
-
-def lr_independence(n00: Any, n01: Any, n10: Any, n11: Any) -> FloatArray:
-    """Christoffersen's likelihood ratio from transition counts; a state never left drops its term."""
-    n00, n01, n10, n11 = (np.asarray(x, dtype=np.float64) for x in (n00, n01, n10, n11))
-
-    def rate(part: FloatArray, whole: FloatArray) -> FloatArray:
-        return np.divide(part, whole, out=np.zeros(np.broadcast(part, whole).shape), where=whole > 0)
-
-    zeros, ones = n00 + n10, n01 + n11
-    pi, pi0, pi1 = rate(ones, zeros + ones), rate(n01, n00 + n01), rate(n11, n10 + n11)
-    null = xlogy(zeros, 1.0 - pi) + xlogy(ones, pi)
-    free = xlogy(n00, 1.0 - pi0) + xlogy(n01, pi0) + xlogy(n10, 1.0 - pi1) + xlogy(n11, pi1)
-    return np.asarray(np.maximum(-2.0 * (null - free), 0.0))
-
-
 def transitions(hits: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """Counts n00, n01, n10, n11 over the n - 1 pairs of neighbouring days."""
     n00, n01, n10, n11 = transition_counts(np.flatnonzero(hits), hits.size)
     return int(n00), int(n01), int(n10), int(n11)
 
 
-def binomial(losses: Any, var: Any, level: Any, *, p_value: str = "asymptotic", nan: str = "drop") -> BacktestResult:
+def wanted(name: str, p_value: str, sample: Sample, offered: tuple[str, ...]) -> str:
+    """The null that serves; without one level for all days, or beyond what is enumerated, "auto" is not exact."""
+    able = tuple(law for law in offered if law != EXACT) if p_value == AUTO and _not_exact(name, sample) else offered
+    return null_law(name, p_value, sample.n_obs, sample.one_level, able)
+
+
+def _not_exact(name: str, sample: Sample) -> str:
+    """Why the law of a statistic is not enumerated, or an empty string."""
+    if np.isnan(sample.one_level):
+        return "the exact law needs one level for all days"
+    long = name.startswith("christoffersen") and sample.n_obs > MOST_DAYS
+    return f"the exact law is enumerated up to {MOST_DAYS:,} days" if long else ""
+
+
+def _exact_p(name: str, sample: Sample, observed: float) -> tuple[float, dict[str, Detail]]:
+    law = exact_law(name, sample.n_obs, sample.one_level)
+    return float(law.tail(observed)), {"mid_p": law.mid_p(observed), "attained_size": law.attained_size}
+
+
+def _chi2_or_exact(
+    name: str, null: str, sample: Sample, statistic: float, details: dict[str, Detail], how: str
+) -> BacktestResult:
+    """Result of a statistic whose law is enumerated, or chi-square with `df` degrees of freedom in the limit."""
+    if how == ASYMPTOTIC:
+        chance = chi2_sf(statistic, int(details["df"]))
+    else:
+        chance, facts = _exact_p(name, sample, statistic)
+        details = details | facts
+    return BacktestResult(name, null, statistic, chance, how, sample.n_obs, details)
+
+
+def binomial(
+    losses: Any,
+    var: Any,
+    level: Any,
+    *,
+    p_value: str = AUTO,
+    rng: Seed = None,
+    n_simulations: int = defaults.N_SIMULATIONS,
+    nan: str = "drop",
+) -> BacktestResult:
     r"""Test the number of hits against its binomial law, two-sided.
 
     .. math:: z = (x - T(1-p)) / \sqrt{T p (1-p)}
@@ -85,16 +100,23 @@ def binomial(losses: Any, var: Any, level: Any, *, p_value: str = "asymptotic", 
     losses, var : array_like
         Losses and VaR forecasts; a hit is ``loss > var``.
     level : float or array_like
-        In (0.5, 1); an array where the level moves by day (asymptotic only).
-    p_value : {"asymptotic", "exact"}
-        Normal limit, or the binomial probability of all counts no more likely than the observed one.
+        In (0.5, 1); an array where the level moves by day.
+    p_value : {"auto", "exact", "simulated", "asymptotic"}
+        "exact": the binomial probability of all counts no more likely than the observed one; "simulated": of ``|z|``,
+        from iid hits; "asymptotic": the normal limit. "auto": exact, simulated where the level moves, asymptotic where
+        that keeps its size.
+    rng : numpy.random.Generator or int, optional
+        None means ``default_rng(0)``.
+    n_simulations : int
+        Simulated hit sequences.
     nan : {"drop", "raise", "hit"}
         What a missing loss or forecast means.
 
     Returns
     -------
     BacktestResult
-        `details`: hits, expected_hits, missing. NaN without a usable day.
+        `details`: hits, expected_hits, missing, where exact mid_p and attained_size (of the exact p-value at nominal
+        5 %). NaN without a usable day.
 
     Raises
     ------
@@ -107,38 +129,53 @@ def binomial(losses: Any, var: Any, level: Any, *, p_value: str = "asymptotic", 
 
     Examples
     --------
-    >>> binomial([1.0] * 7 + [0.0] * 243, 0.5, 0.99).statistic.__round__(4)
-    2.8604
+    >>> result = binomial([1.0] * 7 + [0.0] * 243, 0.5, 0.99)
+    >>> round(result.statistic, 4), round(result.p_value, 4), result.p_method
+    (2.8604, 0.0137, 'exact')
     """
-    choice("p_value", p_value, (ASYMPTOTIC, EXACT))
+    offered = (EXACT, SIMULATED, ASYMPTOTIC)
+    choice("p_value", p_value, (AUTO, *offered))
     sample, hits = sample_hits(losses, var, level, nan)
     details = hit_details(sample, hits.sum())
     if sample.reason:
         return undefined("binomial", COVERAGE, sample, sample.reason, details)
-    rate = 1.0 - sample.level
-    statistic = float((hits.sum() - rate.sum()) / np.sqrt(np.sum(rate * (1.0 - rate))))
-    if p_value == ASYMPTOTIC:
-        chance = normal_p(statistic, "two-sided")
-    elif np.isnan(sample.one_level):
-        return undefined("binomial", COVERAGE, sample, "the exact law needs one level", details, statistic=statistic)
+    batch = Hits.of(hits)
+    statistic = float(_z(batch, sample.level)[0])
+    how = wanted("binomial", p_value, sample, offered)
+    reason = _not_exact("binomial", sample) if how == EXACT else ""
+    if reason:
+        return undefined("binomial", COVERAGE, sample, reason, details, statistic=statistic)
+    facts: dict[str, Detail] = {}
+    if how == EXACT:
+        log_p = log_binomial(sample.n_obs, hits.sum(dtype=np.float64), 1.0 - sample.one_level)
+        chance, facts = _exact_p("binomial", sample, -float(log_p))
+    elif how == SIMULATED:
+        observed = float(distance(batch, sample.level, ())[0])
+        chance, facts = hit_p(distance, observed, (), sample.level, rng, n_simulations=n_simulations)
+        how = HIT_NULL
     else:
-        log_p = log_binomial(sample.n_obs, np.arange(sample.n_obs + 1.0), 1.0 - sample.one_level)
-        chance = _total(log_p, log_p <= log_p[int(hits.sum())] + SLACK)
-    return BacktestResult("binomial", COVERAGE, statistic, chance, p_value, sample.n_obs, details)
+        chance = normal_p(statistic, "two-sided")
+    return BacktestResult("binomial", COVERAGE, statistic, chance, how, sample.n_obs, details | facts)
 
 
-def _total(log_p: FloatArray, chosen: npt.NDArray[np.bool_]) -> float:
-    return float(min(1.0, np.exp(log_p[chosen]).sum()))
+def _z(hits: Hits, level: FloatArray) -> FloatArray:
+    rate = 1.0 - level
+    return np.asarray((hits.counts - rate.sum()) / np.sqrt(np.sum(rate * level)))
 
 
-def kupiec(losses: Any, var: Any, level: Any, *, p_value: str = "asymptotic", nan: str = "drop") -> BacktestResult:
+def distance(hits: Hits, level: FloatArray, options: tuple[Any, ...]) -> FloatArray:
+    """Size of the binomial statistic of each path."""
+    return np.abs(_z(hits, level))
+
+
+def kupiec(losses: Any, var: Any, level: Any, *, p_value: str = AUTO, nan: str = "drop") -> BacktestResult:
     r"""Test the hit rate by Kupiec's likelihood ratio (proportion of failures).
 
     .. math:: LR = -2[(T-x)\ln p + x\ln(1-p) - (T-x)\ln(1-x/T) - x\ln(x/T)] \sim \chi^2_1
 
     The chi-square p-value is oversized where few hits are expected: the attained size at nominal 5 % is 9.5 % for
     T = 250, p = 0.99, 7.4 % at 0.975 and 5.9 % at 0.95 (T = 1000: 5.5, 4.2, 5.1 %). The exact one is conservative by
-    steps: it attains 1.4 % at T = 250, p = 0.99. Zero hits in 250 days at 0.99 reject a prudent model: see ``side``.
+    steps: it attains 1.4 % at T = 250, p = 0.99. Zero hits in 250 days at 0.99 are a prudent model: see ``side``.
 
     Parameters
     ----------
@@ -146,15 +183,16 @@ def kupiec(losses: Any, var: Any, level: Any, *, p_value: str = "asymptotic", na
         Losses and VaR forecasts; a hit is ``loss > var``.
     level : float
         In (0.5, 1).
-    p_value : {"asymptotic", "exact"}
-        Chi-square limit, or enumeration of the binomial law.
+    p_value : {"auto", "exact", "asymptotic"}
+        Enumeration of the binomial law, or the chi-square limit; "auto": exact unless the limit keeps its size.
     nan : {"drop", "raise", "hit"}
         What a missing loss or forecast means.
 
     Returns
     -------
     BacktestResult
-        `details`: hits, expected_hits, missing, df, side. NaN without a usable day.
+        `details`: hits, expected_hits, missing, df, side, where exact mid_p and attained_size (of the exact p-value at
+        nominal 5 %). NaN without a usable day.
 
     Raises
     ------
@@ -167,26 +205,21 @@ def kupiec(losses: Any, var: Any, level: Any, *, p_value: str = "asymptotic", na
 
     Examples
     --------
-    >>> result = kupiec([1.0] * 10 + [0.0] * 490, 0.5, 0.99)
+    >>> result = kupiec([1.0] * 10 + [0.0] * 490, 0.5, 0.99, p_value="asymptotic")
     >>> round(result.statistic, 3), round(result.p_value, 3), result.details["side"]
     (3.914, 0.048, 'too many hits')
     """
-    choice("p_value", p_value, (ASYMPTOTIC, EXACT))
+    choice("p_value", p_value, (AUTO, EXACT, ASYMPTOTIC))
     sample, hits = sample_hits(losses, var, level, nan)
-    x, n = int(hits.sum()), sample.n_obs
+    x = int(hits.sum())
     details = hit_details(sample, x)
-    reason = sample.reason or ("" if sample.one_level > 0 else "needs one level for all days")
+    reason = sample.reason or ("" if sample.one_level > 0 else ONE_LEVEL)
     if reason:
         return undefined("kupiec", COVERAGE, sample, reason, details)
-    level_ = sample.one_level
-    statistic = float(lr_coverage(n, x, level_))
     details |= {"df": 1, "side": side(x, float(details["expected_hits"]))}
-    if p_value == ASYMPTOTIC:
-        chance = chi2_sf(statistic, 1)
-    else:
-        counts = np.arange(n + 1.0)
-        chance = _total(log_binomial(n, counts, 1.0 - level_), lr_coverage(n, counts, level_) >= statistic - SLACK)
-    return BacktestResult("kupiec", COVERAGE, statistic, chance, p_value, n, details)
+    statistic = float(lr_coverage(sample.n_obs, x, sample.one_level))
+    how = wanted("kupiec", p_value, sample, (EXACT, ASYMPTOTIC))
+    return _chi2_or_exact("kupiec", COVERAGE, sample, statistic, details, how)
 
 
 def side(hits: float, expected: float) -> str:
@@ -194,21 +227,26 @@ def side(hits: float, expected: float) -> str:
     return "too many hits" if hits > expected else "too few hits" if hits < expected else "as expected"
 
 
-def tuff(losses: Any, var: Any, level: Any, *, nan: str = "drop") -> BacktestResult:
+def tuff(losses: Any, var: Any, level: Any, *, p_value: str = AUTO, nan: str = "drop") -> BacktestResult:
     r"""Test the day of the first hit, n, by Kupiec's likelihood ratio (time until first failure).
 
     .. math:: LR = -2[\ln(1-p) + (n-1)\ln p + \ln n - (n-1)\ln(1-1/n)] \sim \chi^2_1
+
+    The exact p-value is that of a geometric wait, given that it ends within the sample: a sample without a hit has no
+    statistic.
 
     Parameters
     ----------
     losses, var, level, nan
         As in `kupiec`.
+    p_value : {"auto", "exact", "asymptotic"}
+        Enumeration of the geometric law, or the chi-square limit; "auto": exact unless the limit keeps its size.
 
     Returns
     -------
     BacktestResult
-        `details`: hits, expected_hits, missing, df, first_hit. NaN without a hit; `details` then has
-        ``tail_probability``, the chance p^T of so long a wait. The test has very little power.
+        `details`: hits, expected_hits, missing, df, first_hit, where exact mid_p and attained_size. NaN without a hit;
+        `details` then has ``tail_probability``, the chance p^T of so long a wait. The test has very little power.
 
     Raises
     ------
@@ -224,25 +262,31 @@ def tuff(losses: Any, var: Any, level: Any, *, nan: str = "drop") -> BacktestRes
     >>> round(tuff([0.0] * 57 + [1.0], 0.5, 0.95).statistic, 4)
     1.7354
     """
+    choice("p_value", p_value, (AUTO, EXACT, ASYMPTOTIC))
     null = "the wait for the first hit is geometric with rate 1 - level"
     sample, hits = sample_hits(losses, var, level, nan)
     details = hit_details(sample, hits.sum())
-    reason = sample.reason or ("" if sample.one_level > 0 else "needs one level for all days")
+    reason = sample.reason or ("" if sample.one_level > 0 else ONE_LEVEL)
     if reason:
         return undefined("tuff", null, sample, reason, details)
-    p = sample.one_level
     if not hits.any():
-        details["tail_probability"] = float(p**sample.n_obs)
+        details["tail_probability"] = float(sample.one_level**sample.n_obs)
         return undefined("tuff", null, sample, "no hit", details)
-    n = int(np.argmax(hits)) + 1
-    log_null = np.log1p(-p) + xlogy(n - 1, p)
-    statistic = float(max(-2.0 * (log_null + np.log(n) - xlogy(n - 1, 1.0 - 1.0 / n)), 0.0))
-    details |= {"df": 1, "first_hit": n}
-    return BacktestResult("tuff", null, statistic, chi2_sf(statistic, 1), ASYMPTOTIC, sample.n_obs, details)
+    first = int(np.argmax(hits)) + 1
+    details |= {"df": 1, "first_hit": first}
+    how = wanted("tuff", p_value, sample, (EXACT, ASYMPTOTIC))
+    return _chi2_or_exact("tuff", null, sample, float(lr_wait(first, sample.one_level)), details, how)
 
 
 def christoffersen_independence(
-    losses: Any, var: Any, level: Any, *, p_value: str = "asymptotic", nan: str = "drop"
+    losses: Any,
+    var: Any,
+    level: Any,
+    *,
+    p_value: str = AUTO,
+    rng: Seed = None,
+    n_simulations: int = defaults.N_SIMULATIONS,
+    nan: str = "drop",
 ) -> BacktestResult:
     r"""Test whether a hit changes the chance of a hit on the next day, against a first-order Markov chain.
 
@@ -252,15 +296,21 @@ def christoffersen_independence(
     Parameters
     ----------
     losses, var, level, nan
-        As in `kupiec`; dropped days join their neighbours.
-    p_value : {"asymptotic", "exact"}
-        Chi-square limit, or enumeration of all hit sequences that are iid with rate ``1 - level``.
+        As in `kupiec`; dropped days join their neighbours. The level may move by day.
+    p_value : {"auto", "exact", "simulated", "asymptotic"}
+        "exact": the chance of all hit sequences with at least this statistic, iid with rate ``1 - level``;
+        "simulated": the same by drawing them; "asymptotic": the chi-square limit. "auto": exact (simulated where the
+        level moves, asymptotic where that keeps its size or beyond 100,000 days).
+    rng : numpy.random.Generator or int, optional
+        None means ``default_rng(0)``.
+    n_simulations : int
+        Simulated hit sequences.
 
     Returns
     -------
     BacktestResult
-        `details`: hits, expected_hits, missing, df, n00, n01, n10, n11. No hit or nothing else: statistic 0.
-        NaN below two days.
+        `details`: hits, expected_hits, missing, df, n00, n01, n10, n11, where exact mid_p and attained_size. No hit or
+        nothing else: statistic 0. NaN below two days.
 
     Raises
     ------
@@ -276,11 +326,40 @@ def christoffersen_independence(
     >>> christoffersen_independence([0, 0, 1, 1, 1, 0, 0, 0], 0.5, 0.9).details["n11"]
     2
     """
-    return _markov("christoffersen_independence", INDEPENDENCE, 1, losses, var, level, p_value, nan)
+    name, offered = "christoffersen_independence", (EXACT, SIMULATED, ASYMPTOTIC)
+    choice("p_value", p_value, (AUTO, *offered))
+    sample, hits = sample_hits(losses, var, level, nan, minimum=2)
+    details = hit_details(sample, hits.sum())
+    if sample.reason:
+        return undefined(name, INDEPENDENCE, sample, sample.reason, details)
+    counts = transitions(hits)
+    details |= {"df": 1, **dict(zip(("n00", "n01", "n10", "n11"), counts, strict=True))}
+    statistic = float(lr_independence(*counts))
+    how = wanted(name, p_value, sample, offered)
+    reason = _not_exact(name, sample) if how == EXACT else ""
+    if how == ASYMPTOTIC and np.isnan(sample.one_level):
+        reason = ONE_LEVEL
+    if reason:
+        return undefined(name, INDEPENDENCE, sample, reason, details, statistic=statistic)
+    if how == SIMULATED:
+        chance, facts = hit_p(markov, statistic, (), sample.level, rng, n_simulations=n_simulations)
+        return BacktestResult(name, INDEPENDENCE, statistic, chance, HIT_NULL, sample.n_obs, details | facts)
+    return _chi2_or_exact(name, INDEPENDENCE, sample, statistic, details, how)
+
+
+def markov(hits: Hits, level: FloatArray, options: tuple[Any, ...]) -> FloatArray:
+    """Christoffersen's independence statistic of each path."""
+    counts, n = hits.counts, hits.n
+    path = np.repeat(np.arange(counts.size), counts)
+    follows = (np.diff(hits.where) == 1) & (np.diff(path) == 0)
+    n11 = np.bincount(path[1:][follows], minlength=counts.size)
+    n01 = counts - n11 - np.bincount(path[hits.where == 0], minlength=counts.size)
+    n10 = counts - n11 - np.bincount(path[hits.where == n - 1], minlength=counts.size)
+    return lr_independence(n - 1 - n11 - n01 - n10, n01, n10, n11)
 
 
 def christoffersen_coverage(
-    losses: Any, var: Any, level: Any, *, p_value: str = "asymptotic", nan: str = "drop"
+    losses: Any, var: Any, level: Any, *, p_value: str = AUTO, nan: str = "drop"
 ) -> BacktestResult:
     r"""Test coverage and independence together (conditional coverage).
 
@@ -293,14 +372,15 @@ def christoffersen_coverage(
     ----------
     losses, var, level, nan
         As in `kupiec`; dropped days join their neighbours.
-    p_value : {"asymptotic", "exact"}
-        Chi-square limit, or enumeration of all hit sequences that are iid with rate ``1 - level``.
+    p_value : {"auto", "exact", "asymptotic"}
+        "exact": the chance of all hit sequences with at least this statistic, iid with rate ``1 - level``;
+        "asymptotic": the chi-square limit. "auto": exact (asymptotic where that keeps its size or beyond 100,000 days).
 
     Returns
     -------
     BacktestResult
-        `details`: hits, expected_hits, missing, df, n00, n01, n10, n11, lr_coverage, lr_independence, side.
-        NaN below two days.
+        `details`: hits, expected_hits, missing, df, n00, n01, n10, n11, lr_coverage, lr_independence, side, where exact
+        mid_p and attained_size. NaN below two days.
 
     Raises
     ------
@@ -313,62 +393,29 @@ def christoffersen_coverage(
 
     Examples
     --------
-    >>> result = christoffersen_coverage(([0.0] * 40 + [1.0]) * 7 + [0.0] * 13, 0.5, 0.95, p_value="exact")
-    >>> round(result.statistic, 4), round(result.p_value, 4)
-    (5.8882, 0.0442)
+    >>> result = christoffersen_coverage(([0.0] * 40 + [1.0]) * 7 + [0.0] * 13, 0.5, 0.95)
+    >>> round(result.statistic, 4), round(result.p_value, 4), result.p_method
+    (5.8882, 0.0442, 'exact')
     """
-    return _markov("christoffersen_coverage", BOTH, 2, losses, var, level, p_value, nan)
-
-
-def _markov(name: str, null: str, df: int, losses: Any, var: Any, level: Any, p_value: str, nan: str) -> BacktestResult:
-    choice("p_value", p_value, (ASYMPTOTIC, EXACT))
+    name = "christoffersen_coverage"
+    choice("p_value", p_value, (AUTO, EXACT, ASYMPTOTIC))
     sample, hits = sample_hits(losses, var, level, nan, minimum=2)
-    x, n = int(hits.sum()), sample.n_obs
+    x = int(hits.sum())
     details = hit_details(sample, x)
-    varying = np.isnan(sample.one_level) and (df == 2 or p_value == EXACT)
-    reason = sample.reason or ("needs one level for all days" if varying else "")
+    reason = sample.reason or ("" if sample.one_level > 0 else ONE_LEVEL)
     if reason:
-        return undefined(name, null, sample, reason, details)
+        return undefined(name, BOTH, sample, reason, details)
     counts = transitions(hits)
+    coverage = float(lr_coverage(sample.n_obs, x, sample.one_level))
     independence = float(lr_independence(*counts))
-    details |= {"df": df, **dict(zip(("n00", "n01", "n10", "n11"), counts, strict=True))}
-    statistic = independence
-    if df == 2:
-        coverage = float(lr_coverage(n, x, sample.one_level))
-        statistic = coverage + independence
-        parts: dict[str, Detail] = {"lr_coverage": coverage, "lr_independence": independence}
-        details |= parts | {"side": side(x, float(details["expected_hits"]))}
-    chance = chi2_sf(statistic, df) if p_value == ASYMPTOTIC else _exact_markov(n, sample.one_level, statistic, df)
-    return BacktestResult(name, null, statistic, chance, p_value, n, details)
-
-
-def _exact_markov(n: int, level: float, observed: float, df: int) -> float:
-    """Chance that iid hits give a statistic of at least `observed`: a sum over classes of hit sequences.
-
-    x ones in r runs with first digit f and last digit l stand for C(x-1, r-1) C(n-x-1, r-f-l) sequences, with
-    n11 = x - r, n01 = r - f, n10 = r - l. Counts x of negligible probability are added in full.
-    """
-    q = 1.0 - level
-    counts = np.arange(n + 1.0)
-    total = np.exp(log_binomial(n, counts, q))
-    common = total > NEGLIGIBLE
-    chance = float(total[~common].sum())
-    for x in np.flatnonzero(common):
-        weight = xlogy(x, q) + xlogy(n - x, level)
-        base = float(lr_coverage(n, x, level)) if df == 2 else 0.0
-        if x in (0, n):
-            chance += float(np.exp(weight)) * (base >= observed - SLACK)
-            continue
-        r, f, last = np.meshgrid(np.arange(1.0, min(x, n - x + 1) + 1), [0.0, 1.0], [0.0, 1.0], indexing="ij")
-        inner = r - f - last
-        ok = (inner >= 0) & (inner <= n - x - 1)
-        r, f, last, inner = r[ok], f[ok], last[ok], inner[ok]
-        ways = gammaln(x) - gammaln(r) - gammaln(x - r + 1)
-        ways += gammaln(n - x) - gammaln(inner + 1) - gammaln(n - x - inner)
-        n11, n01, n10 = x - r, r - f, r - last
-        lr = base + lr_independence(n - 1 - n11 - n01 - n10, n01, n10, n11)
-        chance += float(np.exp(weight + ways)[lr >= observed - SLACK].sum())
-    return min(chance, 1.0)
+    details |= {"df": 2, **dict(zip(("n00", "n01", "n10", "n11"), counts, strict=True))}
+    details |= {"lr_coverage": coverage, "lr_independence": independence}
+    details["side"] = side(x, float(details["expected_hits"]))
+    statistic, how = coverage + independence, wanted(name, p_value, sample, (EXACT, ASYMPTOTIC))
+    reason = _not_exact(name, sample) if how == EXACT else ""
+    if reason:
+        return undefined(name, BOTH, sample, reason, details, statistic=statistic)
+    return _chi2_or_exact(name, BOTH, sample, statistic, details, how)
 
 
 def tail_count_p(n: int, hits: int, level: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,25 +19,28 @@ from riskcore.backtests.base import (
     Sample,
     Seed,
     Tail,
-    chi2_sf,
     choice,
     normal_p,
     prepare,
     seed_of,
     simulated_p,
     undefined,
-    wald_2,
 )
-from riskcore.backtests.laws import day_laws, own_law_expectile_sums, residual_expectile_sums
+from riskcore.backtests.laws import DayLaws, day_laws, own_law_expectile_sums, residual_expectile_sums
+from riskcore.backtests.nulls import SIMULATED, null_law
 from riskcore.errors import require
 from riskcore.kernels import simulate
+from riskcore.kernels.hac import long_run_variance
 from riskcore.measures import expectile as sample_expectile
 
-METHODS = ("own law", "residual law", ASYMPTOTIC)
+RESIDUAL_LAW = "residual law"
+OFFERED = (SIMULATED, RESIDUAL_LAW, ASYMPTOTIC)
+ALTERNATIVES = ("two-sided", "understated")
+ALL_EQUAL = "all losses equal their expectile"
 NO_LAW = "the model has no law to simulate from; p_value='residual law' or 'asymptotic' on request"
 
 
-def _t_statistic(sums: FloatArray) -> FloatArray:
+def t_statistic(sums: FloatArray) -> FloatArray:
     """sqrt(T) mean / root mean square of V/s; NaN where all V are 0."""
     return _studentised(sums[:, 1], sums[:, 4])
 
@@ -49,15 +53,17 @@ def _studentised(total: FloatArray, squares: FloatArray) -> FloatArray:
     return np.asarray(np.divide(total, np.sqrt(squares), out=np.full(total.shape, np.nan), where=squares > 0))
 
 
-def _wald_statistic(sums: FloatArray) -> FloatArray:
-    return wald_2(sums[:, 0], sums[:, 1], sums[:, 2], sums[:, 3], sums[:, 4])[0]
-
-
-def _expectile_sample(
-    losses: Any, expectile: Any, level: Any, volatility: Any, tail: Tail | None, nan: str
+def expectile_sample(
+    losses: Any,
+    expectile: Any,
+    level: Any,
+    volatility: Any,
+    tail: Tail | None,
+    nan: str,
+    instruments: Mapping[str, Any] | None = None,
 ) -> tuple[Sample, FloatArray, dict[str, Detail], str]:
     """Checked columns, the scale, details and why nothing can be computed."""
-    columns = {"losses": losses, "expectile": expectile}
+    columns = {"losses": losses, "expectile": expectile, **(instruments or {})}
     if volatility is not None:
         columns["volatility"] = volatility
     sample = prepare(nan, columns, level, tail=tail, minimum=5)
@@ -78,25 +84,41 @@ def _expectile_sample(
     return sample, scale, details, reason
 
 
-def _null_sums(
-    sample: Sample, scale: FloatArray, p_value: str, rng: Seed, n_simulations: int
-) -> tuple[FloatArray, dict[str, Detail], str]:
-    """Sums of simulated paths, details, and why there are none."""
+def own_laws(sample: Sample, facts: dict[str, Detail]) -> tuple[DayLaws | None, FloatArray, str]:
+    """Each day's law and its own scale, and why no null can be drawn; `facts` learns the hits to expect."""
+    nothing = np.empty(0)
+    if sample.tail is None:
+        facts.clear()  # no seed was used
+        return None, nothing, NO_LAW
+    laws = day_laws(sample.tail, sample.level)
+    if laws.flaw:
+        return None, nothing, laws.flaw
+    facts["expected_hits"] = float(laws.exceedance.sum())
+    own = sample.columns.get("volatility", laws.expectile)
+    if bool(np.any(own <= 0)):
+        return None, own, "the expectile of the day's law must be positive to scale by"
+    return laws, own, ""
+
+
+def draws(rng: Seed, n_simulations: int) -> tuple[int, dict[str, Detail]]:
+    """The seed, and how it and the number of paths are recorded."""
     require(n_simulations >= 1, f"n_simulations must be at least 1, got {n_simulations}")
     seed = seed_of(rng)
-    facts: dict[str, Detail] = {"seed": seed, "n_simulations": n_simulations}
-    none = np.empty((0, 5))
-    if p_value == "own law":
-        if sample.tail is None:
-            return none, {}, NO_LAW
-        laws = day_laws(sample.tail, sample.level)
-        if laws.flaw:
-            return none, facts, laws.flaw
-        facts["expected_hits"] = float(laws.exceedance.sum())
-        own = sample.columns.get("volatility", laws.expectile)
-        if bool(np.any(own <= 0)):
-            return none, facts, "the expectile of the day's law must be positive to scale by"
-        return own_law_expectile_sums(seed, n_simulations, laws, own), facts, ""
+    return seed, {"seed": seed, "n_simulations": n_simulations}
+
+
+def _null_sums(
+    sample: Sample, scale: FloatArray, method: str, rng: Seed, n_simulations: int
+) -> tuple[FloatArray, dict[str, Detail], str]:
+    """Sums of simulated paths, details, and why there are none."""
+    seed, facts = draws(rng, n_simulations)
+    none = np.empty((0, 7))
+    if method == SIMULATED:
+        laws, own, reason = own_laws(sample, facts)
+        if laws is None:
+            return none, facts, reason
+        forecast = sample.columns["expectile"]  # the sums are those that the test of realised scores draws
+        return own_law_expectile_sums(seed, n_simulations, laws, own, forecast), facts, ""
     m = sample.columns["expectile"]
     if np.isnan(sample.one_level) or bool(np.any(m <= 0)):
         return none, facts, "residuals L/m need one level and positive expectiles"
@@ -115,7 +137,8 @@ def expectile_calibration(
     *,
     weighting: str = "scaled",
     alternative: str = "two-sided",
-    p_value: str = "own law",
+    lags: int = 0,
+    p_value: str = "auto",
     tail: Tail | None = None,
     rng: Seed = None,
     n_simulations: int = defaults.N_SIMULATIONS,
@@ -142,8 +165,12 @@ def expectile_calibration(
         V/scale, or V itself, where volatile days decide.
     alternative : {"two-sided", "understated"}
         Two-sided doubles the smaller tail.
-    p_value : {"own law", "residual law", "asymptotic"}
-        The residual law resamples L/m rescaled to expectile 1: approximate.
+    lags : int
+        Above 0 the variance is that of dependent days, by Newey and West's weights ``1 - j/(lags + 1)``; such a
+        statistic has an asymptotic p-value only.
+    p_value : {"auto", "simulated", "residual law", "asymptotic"}
+        By default simulated from each day's own law. The residual law resamples L/m rescaled to expectile 1:
+        approximate.
     tail : (levels, quantiles), optional
         Levels (Q,) and quantiles (T, Q) of each day's own law.
     rng : numpy.random.Generator or int, optional
@@ -157,7 +184,7 @@ def expectile_calibration(
     -------
     BacktestResult
         `details`: hits (losses above the expectile, no "exceptions"), expected_hits where there is a law, missing,
-        scale, loss_gain_ratio (1 if calibrated), share_of_largest, alternative, seed, n_simulations. NaN below 5
+        scale, loss_gain_ratio (1 if calibrated), share_of_largest, alternative, lags, seed, n_simulations. NaN below 5
         days, for a scale that is not positive, and for a model without a law unless asked otherwise.
 
     Raises
@@ -176,102 +203,69 @@ def expectile_calibration(
     0.0
     """
     choice("weighting", weighting, ("scaled", "raw"))
-    choice("alternative", alternative, ("two-sided", "understated"))
-    choice("p_value", p_value, METHODS)
+    choice("alternative", alternative, ALTERNATIVES)
+    require(isinstance(lags, int) and lags >= 0, f"lags must be a whole number of at least 0, got {lags!r}")
     name, null = "expectile_calibration", "the mean of V is 0: the expectile is right on average"
-    sample, scale, details, reason = _expectile_sample(losses, expectile, level, volatility, tail, nan)
-    details["alternative"] = alternative
+    sample, scale, details, reason = expectile_sample(losses, expectile, level, volatility, tail, nan)
+    method = null_law(name, p_value, sample.n_obs, sample.one_level, OFFERED if lags == 0 else (ASYMPTOTIC,))
+    details |= {"alternative": alternative, "lags": lags}
     if reason:
         return undefined(name, null, sample, reason, details)
-    statistic = _t_statistic if weighting == "scaled" else _raw_t_statistic
-    value = float(statistic(_observed(sample, scale))[0])
+    statistic = t_statistic if weighting == "scaled" else _raw_t_statistic
+    value = float(statistic(observed_sums(sample, scale))[0])
     if np.isnan(value):
-        return undefined(name, null, sample, "all losses equal their expectile", details)
-    if p_value == ASYMPTOTIC:
+        return undefined(name, null, sample, ALL_EQUAL, details)
+    if lags > 0:
+        value *= _dependence(sample, scale if weighting == "scaled" else np.ones(sample.n_obs), lags)
+        if np.isnan(value):
+            return undefined(name, null, sample, "V has no long-run variance", details)
+    if method == ASYMPTOTIC:
         chance = normal_p(value, alternative)
         return BacktestResult(name, null, value, chance, ASYMPTOTIC, sample.n_obs, details)
-    sums, facts, reason = _null_sums(sample, scale, p_value, rng, n_simulations)
+    side = "both" if alternative == "two-sided" else "lower"
+    return judged_by_simulation(name, null, value, statistic, side, sample, scale, details, method, rng, n_simulations)
+
+
+def judged_by_simulation(
+    name: str,
+    null: str,
+    value: float,
+    statistic: Callable[[FloatArray], FloatArray],
+    side: str,
+    sample: Sample,
+    scale: FloatArray,
+    details: dict[str, Detail],
+    method: str,
+    rng: Seed,
+    n_simulations: int,
+) -> BacktestResult:
+    """The statistic's value against its simulated law."""
+    sums, facts, reason = _null_sums(sample, scale, method, rng, n_simulations)
     details |= facts
     if reason:
         return undefined(name, null, sample, reason, details, statistic=value)
-    chance = simulated_p(value, statistic(sums), "both" if alternative == "two-sided" else "lower")
+    chance = simulated_p(value, statistic(sums), side)
     if np.isnan(chance):
         return undefined(name, null, sample, NO_PATH, details, statistic=value)
-    return BacktestResult(name, null, value, chance, _label(p_value), sample.n_obs, details)
+    label = OWN_LAW if method == SIMULATED else RESIDUAL
+    return BacktestResult(name, null, value, chance, label, sample.n_obs, details)
 
 
-def _observed(sample: Sample, scale: FloatArray) -> FloatArray:
+def violations(sample: Sample) -> FloatArray:
+    """V of each day."""
+    gap = sample.columns["expectile"] - sample.columns["losses"]
+    return np.where(gap >= 0, 1.0 - sample.level, sample.level) * gap
+
+
+def _dependence(sample: Sample, scale: FloatArray, lags: int) -> float:
+    """Root mean square of V/s over its long-run standard deviation; NaN where that is 0."""
+    z = violations(sample) / scale
+    z /= np.max(np.abs(z))
+    variance = float(long_run_variance(z, 1.0 - np.arange(lags + 1.0) / (lags + 1.0)))
+    return float(np.sqrt(np.mean(z**2) / variance)) if variance > 1e-14 else float("nan")
+
+
+def observed_sums(sample: Sample, scale: FloatArray) -> FloatArray:
+    """`kernels.simulate.expectile_sums` of the sample; (1, 7)."""
     x, m = sample.columns["losses"], sample.columns["expectile"]
     return simulate.expectile_sums(x[:, None], m, sample.level, scale)
-
-
-def _label(p_value: str) -> str:
-    return OWN_LAW if p_value == "own law" else RESIDUAL
-
-
-def expectile_conditional_calibration(
-    losses: Any,
-    expectile: Any,
-    level: Any,
-    volatility: Any = None,
-    *,
-    p_value: str = "own law",
-    tail: Tail | None = None,
-    rng: Seed = None,
-    n_simulations: int = defaults.N_SIMULATIONS,
-    nan: str = "drop",
-) -> BacktestResult:
-    r"""Test whether an expectile forecast is right in calm and in volatile days alike.
-
-    .. math:: n\, \bar z' W^{-1} \bar z \sim \chi^2_2, \quad z_t = (1, 1/\sigma_t)' V_t, \quad W = \overline{z z'}
-
-    The p-value is simulated from each day's own law; see `expectile_calibration` for the sizes of asymptotic ones.
-    With a constant scale the two moments are one (df 1).
-
-    Parameters
-    ----------
-    losses, expectile, level, volatility, p_value, tail, rng, n_simulations, nan
-        As in `expectile_calibration`; without a volatility the scale is the expectile.
-
-    Returns
-    -------
-    BacktestResult
-        `details`: as `expectile_calibration`, and df.
-
-    Raises
-    ------
-    ConfigError, DataError
-        For a level, a choice or a shape that cannot be used.
-
-    References
-    ----------
-    Nolde and Ziegel (2017), Annals of Applied Statistics 11(4), 1833-1874, doi:10.1214/17-AOAS1041.
-
-    Examples
-    --------
-    >>> losses = [-1.0, 0.0, -1.0, 0.0, 3.0, 1.0]
-    >>> result = expectile_conditional_calibration(losses, 1.0, 0.75, p_value="asymptotic")
-    >>> round(result.statistic, 4), result.details["df"]
-    (0.0, 1)
-    """
-    choice("p_value", p_value, METHODS)
-    name, null = "expectile_conditional_calibration", "V has mean 0 whatever the day's scale"
-    sample, scale, details, reason = _expectile_sample(losses, expectile, level, volatility, tail, nan)
-    if reason:
-        return undefined(name, null, sample, reason, details)
-    observed = _observed(sample, scale)
-    value = float(_wald_statistic(observed)[0])
-    if np.isnan(value):
-        return undefined(name, null, sample, "all losses equal their expectile", details)
-    details["df"] = int(wald_2(*observed[0])[1])
-    if p_value == ASYMPTOTIC:
-        chance = chi2_sf(value, int(details["df"]))
-        return BacktestResult(name, null, value, chance, ASYMPTOTIC, sample.n_obs, details)
-    sums, facts, reason = _null_sums(sample, scale, p_value, rng, n_simulations)
-    details |= facts
-    if reason:
-        return undefined(name, null, sample, reason, details, statistic=value)
-    chance = simulated_p(value, _wald_statistic(sums), "upper")
-    if np.isnan(chance):
-        return undefined(name, null, sample, NO_PATH, details, statistic=value)
-    return BacktestResult(name, null, value, chance, _label(p_value), sample.n_obs, details)

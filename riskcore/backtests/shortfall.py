@@ -1,4 +1,4 @@
-"""Tests of Expected Shortfall: Acerbi-Szekely, McNeil-Frey, conditional calibration."""
+"""Tests of Expected Shortfall by the losses beyond the VaR: Acerbi-Szekely Z1 and Z2, minimally biased."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from riskcore import defaults
 from riskcore._types import FloatArray
 from riskcore.backtests.base import (
-    BOOTSTRAP,
     EXPONENTIAL,
     NO_PATH,
     OWN_LAW,
@@ -32,7 +31,6 @@ from riskcore.kernels import simulate
 
 Statistic = Callable[[FloatArray, Sample], FloatArray]
 """From sums per path (`kernels.simulate.es_sums`) to the statistic per path."""
-FEWEST_EXCEPTIONS = 5
 RELATIVE, ABSOLUTE = "relative", "absolute"
 
 
@@ -53,11 +51,11 @@ def es_sample(
     if not reason and bool(np.any(scale <= 0)):
         reason = "volatility must be positive"
     if reason:
-        return sample, np.full((1, 11), np.nan), details, reason
+        return sample, np.full((1, simulate.ES_SUMS), np.nan), details, reason
     return sample, simulate.es_sums(x[None, :], v, e, sample.level, scale), details, ""
 
 
-def _simulate(sample: Sample, rng: Seed, n_simulations: int) -> tuple[FloatArray, str, dict[str, Detail], str]:
+def simulated_sums(sample: Sample, rng: Seed, n_simulations: int) -> tuple[FloatArray, str, dict[str, Detail], str]:
     """Sums of simulated paths, the null's name, details, and why there are none."""
     require(n_simulations >= 1, f"n_simulations must be at least 1, got {n_simulations}")
     seed = seed_of(rng)
@@ -66,13 +64,13 @@ def _simulate(sample: Sample, rng: Seed, n_simulations: int) -> tuple[FloatArray
     if sample.tail is None:
         v, e = sample.columns["var"], sample.columns["es"]
         if not bool(np.any(e > v)):
-            return np.empty((0, 11)), EXPONENTIAL, facts, "es must lie above var to draw an excess"
+            return np.empty((0, simulate.ES_SUMS)), EXPONENTIAL, facts, "es must lie above var to draw an excess"
         scale = e if volatility is None else volatility
         return exponential_es_sums(seed, n_simulations, v, e, sample.level, scale), EXPONENTIAL, facts, ""
     laws = day_laws(sample.tail, sample.level)
     flaw = laws.flaw or ("the ES of the day's law must be positive" if bool(np.any(laws.es <= 0)) else "")
     if flaw:
-        return np.empty((0, 11)), OWN_LAW, facts, flaw
+        return np.empty((0, simulate.ES_SUMS)), OWN_LAW, facts, flaw
     scale = laws.es if volatility is None else volatility
     return own_law_es_sums(seed, n_simulations, laws, scale), OWN_LAW, facts, ""
 
@@ -94,7 +92,7 @@ def run_simulated(
     if not np.isfinite(value):
         reason = "no exception" if details["hits"] == 0 else "the statistic is not defined on this sample"
         return undefined(name, null, sample, reason, details)
-    simulated, label, facts, reason = _simulate(sample, rng, n_simulations)
+    simulated, label, facts, reason = simulated_sums(sample, rng, n_simulations)
     details |= facts
     if reason:
         return undefined(name, null, sample, reason, details, statistic=value)
@@ -276,92 +274,3 @@ def _minimally_relative(sums: FloatArray, sample: Sample) -> FloatArray:
 
 def _minimally_absolute(sums: FloatArray, sample: Sample) -> FloatArray:
     return -sums[:, 5] / sample.n_obs
-
-
-def exceedance_residuals(
-    losses: Any,
-    var: Any,
-    es: Any,
-    level: Any,
-    volatility: Any = None,
-    *,
-    rng: Seed = None,
-    n_simulations: int = defaults.N_SIMULATIONS,
-    nan: str = "drop",
-) -> BacktestResult:
-    r"""Test whether losses beyond the VaR exceed the ES on average (McNeil-Frey), by a bootstrap of the centred sample.
-
-    .. math:: r_t = (L_t - e_t)/\sigma_t \text{ on hits}, \quad t = \sqrt{x}\, \bar r / s_r,
-              \quad H_0: E r = 0 \text{ against } E r > 0
-
-    Parameters
-    ----------
-    losses, var, es : array_like
-        Losses and forecasts of VaR and ES at the same level.
-    level : float or array_like
-        In (0.5, 1).
-    volatility : array_like, optional
-        Scale of the residuals; without it the ES.
-    rng : numpy.random.Generator or int, optional
-        None means ``default_rng(0)``.
-    n_simulations : int
-        Bootstrap samples.
-    nan : {"drop", "raise"}
-        What a missing loss or forecast means.
-
-    Returns
-    -------
-    BacktestResult
-        `details`: hits, expected_hits, missing, es_below_var, scale, mean_residual, seed, n_simulations. NaN below
-        5 exceptions or where all residuals are equal.
-
-    Raises
-    ------
-    ConfigError, DataError
-        For a level, a choice or a shape that cannot be used.
-
-    References
-    ----------
-    McNeil and Frey (2000), Journal of Empirical Finance 7(3-4), 271-300, doi:10.1016/S0927-5398(00)00012-8.
-
-    Examples
-    --------
-    >>> exceedance_residuals([3.0, 5.0, 0.0], 2.0, 4.0, 0.75).reason
-    '2 exceptions, at least 5 needed'
-    """
-    name, null = "exceedance_residuals", "the mean of (L - e)/scale over hits is 0"
-    require(n_simulations >= 1, f"n_simulations must be at least 1, got {n_simulations}")
-    sample, _, details, reason = es_sample(losses, var, es, level, volatility, None, nan)
-    if reason:
-        return undefined(name, null, sample, reason, details)
-    x, v, e = (sample.columns[c] for c in ("losses", "var", "es"))
-    hits = x > v
-    scale = sample.columns.get("volatility", e)
-    residuals = ((x - e) / scale)[hits]
-    details["scale"] = "es" if volatility is None else "volatility"
-    count = residuals.size
-    if count < FEWEST_EXCEPTIONS:
-        return undefined(name, null, sample, f"{count} exceptions, at least {FEWEST_EXCEPTIONS} needed", details)
-    if float(np.ptp(residuals)) <= 1e-12 * float(np.max(np.abs(residuals))):
-        return undefined(name, null, sample, "the residuals do not vary", details)
-    seed = seed_of(rng)
-    random = np.random.default_rng(seed)
-    details |= {"mean_residual": float(residuals.mean()), "seed": seed, "n_simulations": n_simulations}
-    statistic = float(np.sqrt(count) * residuals.mean() / residuals.std(ddof=1))
-    centred = residuals - residuals.mean()
-    draws = np.concatenate(
-        [
-            _studentised(centred[random.integers(count, size=(min(256, n_simulations - i), count))])
-            for i in range(0, n_simulations, 256)
-        ]
-    )
-    chance = simulated_p(statistic, draws, "upper")
-    return BacktestResult(name, null, statistic, chance, BOOTSTRAP, sample.n_obs, details)
-
-
-def _studentised(draws: FloatArray) -> FloatArray:
-    """t statistics of rows; a row without spread is as extreme as can be on its side."""
-    mean, spread = draws.mean(axis=1), draws.std(axis=1, ddof=1)
-    flat = spread <= 1e-12 * np.abs(mean)
-    t = np.sqrt(draws.shape[1]) * np.divide(mean, spread, out=np.zeros_like(mean), where=~flat)
-    return np.asarray(np.where(flat & (mean != 0), np.sign(mean) * 1e300, t))

@@ -123,11 +123,12 @@ def model_confidence_set(
     x, labels, missing = _columns(scores, "scores", nan)
     n, k = x.shape
     require(k >= 1, "scores must have at least one column, got none", DataError)
-    used, seed = _settings(block, n, n_simulations), seed_of(rng)
+    require(n_simulations >= 1, DRAWN.format(n_simulations))
+    used, seed = block_length(block, n), seed_of(rng)
     facts = (statistic, n, missing, used, n_simulations, seed)
     if n < FEWEST_DAYS:
         return _unknown(labels, facts, f"{n} usable days, at least {FEWEST_DAYS} needed")
-    mean, drawn = _bootstrap_means(x, used, seed, n_simulations)
+    mean, drawn = bootstrap_means(x, used, seed, n_simulations)
     tiny = FLAT * float(np.max(np.abs(x)))
     steps = _by_range(mean, drawn, tiny) if statistic == "range" else _by_max(mean, drawn, tiny)
     if isinstance(steps, _Flat):
@@ -164,15 +165,14 @@ def _labels(scores: Any, k: int) -> list[Hashable]:
     return list(scores.columns) if isinstance(scores, pd.DataFrame) else list(range(k))
 
 
-def _settings(block: int | None, n: int, n_simulations: int) -> int:
-    """The block length to use."""
-    require(n_simulations >= 1, DRAWN.format(n_simulations))
+def block_length(block: int | None, n: int) -> int:
+    """The block length to use: the root of the number of days if none is given."""
     ok = block is None or (isinstance(block, int) and block >= 1)
     require(ok, f"block must be a whole number of at least 1, got {block!r}; typical values: 5, 20, 60")
     return max(1, math.isqrt(n)) if block is None else block
 
 
-def _bootstrap_means(x: FloatArray, block: int, seed: int, n_simulations: int) -> tuple[FloatArray, FloatArray]:
+def bootstrap_means(x: FloatArray, block: int, seed: int, n_simulations: int) -> tuple[FloatArray, FloatArray]:
     """Means of the columns, and those of the samples less them."""
     mean = x.mean(axis=0)
     prefix = np.zeros((x.shape[0] + 1, x.shape[1]))
@@ -199,7 +199,7 @@ class _Flat:
     other: int
 
 
-def _ratio(difference: FloatArray, spread: FloatArray) -> FloatArray:
+def t_ratio(difference: FloatArray, spread: FloatArray) -> FloatArray:
     """t statistics; 0 for equal models."""
     return np.divide(difference, spread, out=np.zeros(np.broadcast(difference, spread).shape), where=spread > 0)
 
@@ -218,7 +218,7 @@ def _by_range(mean: FloatArray, drawn: FloatArray, tiny: float) -> list[_Step] |
     if flat.size:
         return _Flat(*sorted(int(i) for i in flat[0]))
     spread[spread <= tiny] = 0.0
-    t = _ratio(gap, spread)
+    t = t_ratio(gap, spread)
     left, groups, tops = np.arange(k), [], []
     while left.size:
         worst = t[np.ix_(left, left)].max(axis=1)
@@ -230,7 +230,7 @@ def _by_range(mean: FloatArray, drawn: FloatArray, tiny: float) -> list[_Step] |
     largest = np.zeros(drawn.shape[0])
     for models, top in zip(reversed(groups), reversed(tops), strict=True):
         for i in models:
-            pairs = _ratio(np.abs(by_model[inside] - by_model[i]), spread[i, inside][:, None])
+            pairs = t_ratio(np.abs(by_model[inside] - by_model[i]), spread[i, inside][:, None])
             largest = np.maximum(largest, pairs.max(axis=0, initial=0.0))
             inside = np.append(inside, i)
         steps.append(_Step(models, top, float(np.mean(largest >= top))))
@@ -250,9 +250,9 @@ def _by_max(mean: FloatArray, drawn: FloatArray, tiny: float) -> list[_Step] | _
         if apart.any():
             return _Flat(int(left[np.argmax(apart)]), -1)
         spread[still] = 0.0
-        t = _ratio(gap, spread)
+        t = t_ratio(gap, spread)
         top = float(t.max())
-        p_value = float(np.mean(_ratio(sample, spread[:, None]).max(axis=0) >= top))
+        p_value = float(np.mean(t_ratio(sample, spread[:, None]).max(axis=0) >= top))
         steps.append(_Step(left[t == top], top, p_value))
         left = left[t < top]
     return steps
@@ -312,31 +312,52 @@ def superior_predictive_ability(
     True
     """
     name = "superior_predictive_ability"
+    against = against_benchmark(benchmark, models, block, rng, n_simulations, nan)
+    d, n = against.d, against.d.shape[0]
+    details: dict[str, Detail] = {"block": against.block, "studentised": int(studentised), "missing": against.missing}
+    details |= {"seed": against.seed, "n_simulations": n_simulations}
+    if against.reason:
+        return BacktestResult(name, NOT_WORSE, np.nan, np.nan, NONE, n, details | {"reason": against.reason})
+    mean, drawn = bootstrap_means(d, against.block, against.seed, n_simulations)
+    omega = np.sqrt(bootstrap_variance(d - mean, against.block))
+    statistic, p_values, best = _spa(mean, drawn, omega, n, studentised)
+    details |= {"p_lower": p_values[0], "p_upper": p_values[2]}
+    details |= {"best": str(against.labels[best]), "mean_difference": float(mean[best])}
+    return BacktestResult(name, NOT_WORSE, statistic, p_values[1], BOOTSTRAP, n, details)
+
+
+@dataclass(frozen=True)
+class Against:
+    """Differences of a benchmark's scores and those of models, with what the bootstrap needs."""
+
+    d: FloatArray
+    labels: list[Hashable]
+    missing: int
+    block: int
+    seed: int
+    reason: str
+
+
+def against_benchmark(
+    benchmark: Any, models: Any, block: int | None, rng: Seed, n_simulations: int, nan: str
+) -> Against:
+    """Check the scores of a benchmark and of models; `reason` is set where nothing can be tested."""
     lead = np.asarray(benchmark, dtype=np.float64)
     others = models if isinstance(models, pd.DataFrame) else np.asarray(models, dtype=np.float64)
     require(others.ndim == 2, f"models must have two dimensions, got shape {others.shape}", DataError)
     text = f"benchmark must have a score for each row of models, got {lead.shape} and {others.shape}"
     require(lead.shape == others.shape[:1], text, DataError)
     require(others.shape[1] >= 1, "models must have at least one column, got none", DataError)
+    require(n_simulations >= 1, DRAWN.format(n_simulations))
     x, _, missing = _columns(np.column_stack([lead, others]), "benchmark and models", nan)
-    labels = _labels(others, others.shape[1])
-    n = x.shape[0]
-    used, seed = _settings(block, n, n_simulations), seed_of(rng)
-    details: dict[str, Detail] = {"block": used, "studentised": int(studentised), "missing": missing}
-    details |= {"seed": seed, "n_simulations": n_simulations}
+    labels, n = _labels(others, others.shape[1]), x.shape[0]
+    used, seed = block_length(block, n), seed_of(rng)
     d = x[:, [0]] - x[:, 1:]
     reason = f"{n} usable days, at least {FEWEST_DAYS} needed" if n < FEWEST_DAYS else ""
     if not reason:
         flat = (np.ptp(d, axis=0) <= FLAT * float(np.max(np.abs(x)))) & (d[0] != 0)
         reason = f"the difference from {labels[int(np.argmax(flat))]} does not vary" if flat.any() else ""
-    if reason:
-        return BacktestResult(name, NOT_WORSE, np.nan, np.nan, NONE, n, details | {"reason": reason})
-    mean, drawn = _bootstrap_means(d, used, seed, n_simulations)
-    omega = np.sqrt(_bootstrap_variance(d - mean, used))
-    statistic, p_values, best = _spa(mean, drawn, omega, n, studentised)
-    details |= {"p_lower": p_values[0], "p_upper": p_values[2]}
-    details |= {"best": str(labels[best]), "mean_difference": float(mean[best])}
-    return BacktestResult(name, NOT_WORSE, statistic, p_values[1], BOOTSTRAP, n, details)
+    return Against(d, labels, missing, used, seed, reason)
 
 
 def _spa(
@@ -344,15 +365,19 @@ def _spa(
 ) -> tuple[float, list[float], int]:
     """Statistic, its lower, consistent and upper p-values, and the best model."""
     root, scale = math.sqrt(n), omega if studentised else np.where(omega > 0, 1.0, 0.0)
-    terms = _ratio(root * mean, scale)
+    terms = t_ratio(root * mean, scale)
     statistic = max(0.0, float(terms.max()))
-    clearly_worse = mean < -omega * math.sqrt(2.0 * math.log(math.log(n)) / n)
-    shifts = (np.minimum(mean, 0.0), np.where(clearly_worse, mean, 0.0), np.zeros(mean.size))
-    largest = (_ratio(root * (drawn + shift), scale).max(axis=1, initial=0.0) for shift in shifts)
+    shifts = (np.minimum(mean, 0.0), consistent_shift(mean, omega, n), np.zeros(mean.size))
+    largest = (t_ratio(root * (drawn + shift), scale).max(axis=1, initial=0.0) for shift in shifts)
     return statistic, [float(np.mean(draws >= statistic)) for draws in largest], int(np.argmax(terms))
 
 
-def _bootstrap_variance(centred: FloatArray, block: int) -> FloatArray:
+def consistent_shift(mean: FloatArray, omega: FloatArray, n: int) -> FloatArray:
+    """What is added to the centred samples: the mean of a model that is clearly worse, else 0."""
+    return np.where(mean < -omega * math.sqrt(2.0 * math.log(math.log(n)) / n), mean, 0.0)
+
+
+def bootstrap_variance(centred: FloatArray, block: int) -> FloatArray:
     """n times the variance of a stationary-bootstrap mean.
 
     The autocovariance of lag i round the end counts ``(1 - i/n)(1 - 1/block)**i``, on both sides.

@@ -195,11 +195,51 @@ def score_panel(forecasts: Forecasts, target: Target | str, asset: str | None = 
     >>> score_panel(Forecasts(frame.assign(**{"var_0.75": 1.0}), [Target("var", 0.75)]), "var:0.75")["m"].tolist()
     [0.25, 1.5]
     """
+    target, asset, models = chosen(forecasts, target, asset)
+    rows = {model: forecasts.judged(asset, model) for model in models}
+    return pd.DataFrame({model: pd.Series(pointwise_score(r, target), r.index) for model, r in rows.items()})
+
+
+def forecast_panel(
+    forecasts: Forecasts, target: Target | str, asset: str | None = None
+) -> tuple[pd.Series[float], pd.DataFrame]:
+    """Losses of an asset, and the forecasts of every model for one target side by side.
+
+    Parameters
+    ----------
+    forecasts, target, asset
+        As in `dm_matrix`.
+
+    Returns
+    -------
+    tuple
+        Losses by date, and a DataFrame with one row a date and one column a model; NaN where a model has no forecast
+        for that day.
+
+    Raises
+    ------
+    DataError
+        For an unknown asset or target.
+
+    Examples
+    --------
+    >>> import riskcore
+    >>> callable(riskcore.compare.forecast_panel)
+    True
+    """
+    target, asset, models = chosen(forecasts, target, asset)
+    rows = {model: forecasts.judged(asset, model) for model in models}
+    panel = pd.DataFrame({model: r[target.label] for model, r in rows.items()})
+    losses = pd.concat([r["loss"] for r in rows.values()])
+    return losses[~losses.index.duplicated()].reindex(panel.index), panel
+
+
+def chosen(forecasts: Forecasts, target: Target | str, asset: str | None) -> tuple[Target, str, list[str]]:
+    """The target, the asset (the first if none is named) and its models; a `DataError` names what there is."""
     target = Target.parse(target) if isinstance(target, str) else target
     asset = forecasts.assets[0] if asset is None else asset
     known = target in forecasts.targets
     require(known, f"target must be one of {[t.label for t in forecasts.targets]}, got {target.label}", DataError)
     models = [model for name, model in forecasts.units if name == asset]
     require(bool(models), f"asset must be one of {forecasts.assets}, got {asset!r}", DataError)
-    rows = {model: forecasts.judged(asset, model) for model in models}
-    return pd.DataFrame({model: pd.Series(pointwise_score(r, target), r.index) for model, r in rows.items()})
+    return target, asset, models

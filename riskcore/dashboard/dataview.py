@@ -135,8 +135,9 @@ def quality(data: Dataset) -> None:
     shown = present
     if len(present) > 1:
         shown = st.pills(
-            "Show", present, selection_mode="multi", default=present, key=f"rc.w.data.severity.{data.digest[:12]}"
-        )
+            "Show", present, selection_mode="multi", default=present, key=f"rc.w.data.severity.{data.digest[:12]}",
+            format_func=widgets.readable,
+        )  # fmt: skip
     table = wording.table(data.findings)
     st.dataframe(
         table[table["Verdict"].isin(shown)],

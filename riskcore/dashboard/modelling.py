@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import streamlit as st
 
 from riskcore import defaults
-from riskcore.dashboard import state
+from riskcore.dashboard import state, widgets
 from riskcore.dashboard.sources import Dataset
 from riskcore.dashboard.wording import target_of, target_words
 from riskcore.dashboard.workspace import Workspace
@@ -60,7 +60,7 @@ def form(dataset: Dataset, asset: str) -> Asked | None:
     """The form; what it asks for on the run after a press of its button, else None."""
     kind = st.segmented_control(
         "Choose or build a model", [SHORT, BUILD, DIRECT], default=SHORT, required=True, key=f"{KEY}.kind",
-        persist_state="session",
+        persist_state="session", format_func=widgets.readable,
     )  # fmt: skip
     parts = _parts(str(kind))
     last: Asked | None = state.get("modelling_before", None)

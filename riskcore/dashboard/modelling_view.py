@@ -331,7 +331,7 @@ TABS: Mapping[str, Callable[[ModelFit, str], None]] = {
 @st.fragment  # another tab leaves the rest of the page as it is
 def parts(fit: ModelFit, kept: str) -> None:
     """The parts of `TABS`; `kept` says all that the fit depends on."""
-    tabs = st.tabs(list(TABS), key="rc.w.modelling.tab", on_change="rerun")
+    tabs = st.tabs(widgets.tab_names(TABS), key="rc.w.modelling.tab", on_change="rerun")
     for tab, show in zip(tabs, TABS.values(), strict=True):
         if tab.open:
             with tab, widgets.errors_shown():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,18 @@ QUICK = ("fhs", "ewma", "historical", "age-weighted")
 """Models that estimate nothing and so answer at once."""
 WINDOWS = (defaults.WINDOW, 500, 250)
 MAX_ASSETS = 30
+MEANINGS = {
+    "VaR": "the loss that is exceeded with a chance of 1 minus its level.",
+    "ES": "the mean of the losses beyond VaR at the same level.",
+    "Expectile VaR": "the loss m at which expected losses beyond m stand to expected gains within it as (1 − τ) to τ.",
+    "Volatility a year": "the day's volatility in the scale of a year, as if days were uncorrelated: to read by, no "
+    "forecast.",
+    "Hits": "days on which the loss exceeded VaR. Zones are the supervisor's: green while the chance of so many hits "
+    "or fewer stays below 95 %, red from 99.99 %.",
+    "Worst day": "the largest daily loss; losses are minus {kind} returns.",
+    "Drawdown": "the share of its highest value so far that the investment has lost.",
+}
+"""The cards in words."""
 _DAYS = defaults.ROLLING_DAYS
 
 
@@ -174,19 +186,33 @@ def last_days(losses: pd.Series[float], asset: str, model: str) -> Forecasts:
     return Forecasts(rows, targets)
 
 
-@st.fragment  # another model redraws this alone, not the page
 def show(dataset: Dataset, asset: str) -> None:
-    """All that the overview shows of an asset."""
+    """All that the overview shows of an asset; what does not depend on the model stays where another is chosen."""
+    with widgets.errors_shown():
+        above, columns = st.container(), st.columns(4)
+        past_cards(columns[1:], dataset, asset)
+        meanings(_kind(dataset, asset))
+        below = st.empty()
+        with above:
+            _of_one_model(dataset, asset, columns[0].empty(), below)
+
+
+@st.fragment  # another model redraws this alone, not the page
+def _of_one_model(dataset: Dataset, asset: str, hits: DeltaGenerator, below: DeltaGenerator) -> None:
+    """Figures of a model. Those below the cards stand in places of the page, which hold what was put in last."""
     with widgets.errors_shown():
         figures, model = chosen(dataset, asset)
         found = figures.state(asset, model)
+        name = f"overview {figures.key} {asset!r} {model!r}"
         st.caption(since(found))
-        risk_cards(found)
-        past_cards(dataset, asset, found)
-        band(figures, found)
-        if len(dataset.assets) > 1:
-            st.subheader("All assets")
-            asset_table(dataset, figures, model)
+        widgets.kept_drawing(f"risks {name}", lambda: risk_cards(found))
+        with hits:
+            widgets.kept_drawing(f"hits {name}", lambda: hit_card(found))
+        with below.container():
+            band(figures, found)
+            if len(dataset.assets) > 1:
+                st.subheader("All assets")
+                asset_table(dataset, name, _states(dataset, figures, model))
 
 
 def welcome() -> None:
@@ -203,13 +229,14 @@ def welcome() -> None:
         st.rerun()
     if right.button("Upload prices", width="stretch", key="rc.w.overview.upload"):
         st.switch_page("pages/data.py")
-    for page, words in (
-        ("data", "**Data**: which prices, read how, and what is odd about them"),
-        ("modelling", "**Modelling**: fit one model to the last days and look at it closely"),
-        ("review", "**Backtest review**: forecast every day of the past, and judge the forecasts"),
-        ("runs", "**Runs**: what is running, what is done, what differs between two"),
+    for page, name, words in (
+        ("data", "Data", "which prices, read how, and what is odd about them"),
+        ("modelling", "Modelling", "fit one model to the last days and look at it closely"),
+        ("review", "Backtest review", "forecast every day of the past, and judge the forecasts"),
+        ("runs", "Runs", "what is running, what is done, what differs between two"),
     ):
-        st.page_link(f"pages/{page}.py", label=words)
+        st.page_link(f"pages/{page}.py", label=f"**{name}**")
+        st.text(words)  # not in the label, which a phone cuts
 
 
 def since(found: Latest) -> str:
@@ -231,96 +258,107 @@ def risk_cards(found: Latest) -> None:
     """VaR, ES, expectile VaR and volatility of the next day, each with the course of its last days."""
     columns = st.columns(4)
     var, es, expectile = (found.target(m) for m in ("var", "es", "expectile"))
-    _risk(columns[0], found, var, f"VaR {_level(var)}", "Loss that is exceeded with a chance of 1 minus its level.")
-    _risk(columns[1], found, es, f"ES {_level(es)}", "Mean of the losses beyond VaR at the same level.")
-    words = "Loss m at which expected losses beyond m stand to expected gains within it as (1 − τ) to τ."
+    with columns[0]:
+        _risk(found, var, f"VaR {_level(var)}")
+    with columns[1]:
+        _risk(found, es, f"ES {_level(es)}")
     implied = found.implied_var_level
     beside = f"τ = {expectile.level:.10g}" if expectile else ""
     if math.isfinite(implied):
         beside += f": the day's VaR at {100 * implied:.2f} %"
-    _risk(columns[2], found, expectile, "Expectile VaR", words, beside)
+    with columns[2]:
+        _risk(found, expectile, "Expectile VaR", beside)
     daily = found.value("volatility")
-    _card(
-        columns[3], "Volatility a year", percent(annualised(daily), 1) if math.isfinite(daily) else "–",
-        [100 * annualised(x) for x in _course(found, "volatility")],
-        f"The day's {percent(daily)} × √{defaults.PERIODS}" if math.isfinite(daily) else "the model has none",
-        colour=MUTED,
-        tip="The day's volatility in the scale of a year, as if days were uncorrelated: to read it by, no forecast.",
-    )  # fmt: skip
+    with columns[3]:
+        _card(
+            "Volatility a year", percent(annualised(daily), 1) if math.isfinite(daily) else "–",
+            [100 * annualised(x) for x in _course(found, "volatility")],
+            f"The day's {percent(daily)} × √{defaults.PERIODS}" if math.isfinite(daily) else "the model has none",
+        )  # fmt: skip
 
 
-def past_cards(dataset: Dataset, asset: str, found: Latest) -> None:
-    """Hits with their zone, the worst day, drawdown and the last run."""
-    columns = st.columns(4)
-    _hits(columns[0], found)
-    losses = dataset.losses[asset].dropna()
+def past_cards(columns: Sequence[DeltaGenerator], dataset: Dataset, asset: str) -> None:
+    """The worst day, drawdown and the last run, whatever the model."""
+    losses, kind, name = dataset.losses[asset].dropna(), _kind(dataset, asset), repr((dataset.digest, asset))
+    with columns[0]:
+        widgets.kept_drawing(f"worst {name}", lambda: worst_card(losses))
+    with columns[1]:
+        widgets.kept_drawing(f"drawdown {name} {kind}", lambda: drawdown_card(losses, kind))
+    with columns[2]:
+        _last_run(dataset)
+
+
+def worst_card(losses: pd.Series[float]) -> None:
+    """The largest loss of the last days, and of all."""
     recent_day, day = worst(losses, _DAYS), worst(losses)
     _card(
-        columns[1], f"Worst day in {min(_DAYS, len(losses))} days", percent(recent_day.value),
+        f"Worst day in {min(_DAYS, len(losses))} days", percent(recent_day.value),
         (100 * losses.iloc[-_DAYS:]).to_list(),
         f"on {recent_day.date:%Y-%m-%d}; of all {len(losses):,}: {percent(day.value)} on {day.date:%Y-%m-%d}",
-        form="bars", colour=LOSS, tip=f"Largest daily loss; losses are minus {_kind(dataset, asset)} returns.",
+        form="bars", colour=LOSS,
     )  # fmt: skip
-    fall = drawdown(losses, _kind(dataset, asset))  # type: ignore[arg-type]  # checked there
+
+
+def drawdown_card(losses: pd.Series[float], kind: str) -> None:
+    """The loss since the highest value, and its largest ever."""
+    fall = drawdown(losses, kind)  # type: ignore[arg-type]  # checked there
     deepest = worst(fall)
     _card(
-        columns[2], "Drawdown now", percent(fall.iloc[-1], 1), (100 * fall.iloc[-_DAYS:]).to_list(),
+        "Drawdown now", percent(fall.iloc[-1], 1), (100 * fall.iloc[-_DAYS:]).to_list(),
         f"below its highest value; at most {percent(deepest.value, 1)} on {deepest.date:%Y-%m-%d}",
-        form="area", colour=LOSS, tip="Share of its highest value so far that the investment has lost.",
+        form="area", colour=LOSS,
     )  # fmt: skip
-    _last_run(columns[3], dataset)
 
 
-def _risk(
-    column: DeltaGenerator, found: Latest, target: Target | None, label: str, words: str, beside: str = ""
-) -> None:
+def meanings(kind: str) -> None:
+    """What the cards show, in words: in one place, for seven hints at the labels slow the page."""
+    with st.expander("What these figures mean", icon=":material/help:"):
+        st.markdown("\n".join(f"- **{name}**: {text}" for name, text in MEANINGS.items()).format(kind=kind))
+
+
+def _risk(found: Latest, target: Target | None, label: str, beside: str = "") -> None:
     """A card of one target, with its change since the day before."""
     if target is None:
-        _card(column, label.removesuffix(" –"), "–", [], "the model gives none", tip=words)
+        _card(label.removesuffix(" –"), "–", [], "the model gives none")
         return
     change = found.change(target.label)
     move = f"{100 * change:+.2f} points since the day before".replace("-", "−") if math.isfinite(change) else ""
     note = "; ".join(part for part in (beside, move) if part)
     course, colour = [100 * x for x in _course(found, target.label)], MEASURE_COLOURS[target.measure][0]
-    _card(column, label, percent(found.value(target.label)), course, note, tip=words, colour=colour)
+    _card(label, percent(found.value(target.label)), course, note, colour=colour)
 
 
-def _hits(column: DeltaGenerator, found: Latest) -> None:
+def hit_card(found: Latest) -> None:
+    """Hits of the last days with their zone."""
     count = found.hits
     if count is None:
-        _card(column, "Hits", "–", [], "no VaR with known losses", tip="Days on which the loss exceeded VaR.")
+        _card("Hits", "–", [], "no VaR with known losses")
         return
     colour = {"green": "green", "yellow": "orange", "red": "red"}[count.zone]
     sign = {"green": "check_circle", "yellow": "warning", "red": "error"}[count.zone]
     _card(
-        column, f"Hits in {count.n_obs} days", str(count.hits), count.course.to_list(),
+        f"Hits in {count.n_obs} days", str(count.hits), count.course.to_list(),
         f"{count.expected:.1f} expected of VaR {_level(count.target)}", form="steps", colour=HIT, unit="",
-        tip="Days on which the loss exceeded VaR. Zones are the supervisor's: green while the chance of so many hits "
-        "or fewer stays below 95 %, red from 99.99 %.", badge=f":{colour}-badge[:material/{sign}: {count.zone} zone]",
+        badge=f":{colour}-badge[:material/{sign}: {count.zone} zone]",
     )  # fmt: skip
 
 
 def _card(
-    column: DeltaGenerator,
     label: str,
     value: str,
     course: list[float],
     note: str,
     *,
-    tip: str,
     form: Form = "line",
     colour: str = MUTED,
     unit: str = " %",
     badge: str = "",
 ) -> None:
     """One framed figure with its course and a line below; none of its texts is a visitor's."""
-    with column.container(border=True, height="stretch"):
-        st.metric(label, value, help=tip)
+    with st.container(border=True, height="stretch"):
+        st.metric(label, value)
         # not the metric's own chart: seven of those take half a second to be drawn, on every rerun
-        dark = widgets.dark()
-        drawn = widgets.kept(
-            repr(("spark", course, form, colour, dark)), lambda: sparkline(course, form=form, colour=colour, dark=dark)
-        )
+        drawn = sparkline(course, form=form, colour=colour, dark=widgets.dark())
         if drawn:
             st.image(drawn, width="stretch", alt=_in_words(label, course, unit))
         if badge:  # not in the caption, which is faded
@@ -339,10 +377,10 @@ def _in_words(label: str, course: list[float], unit: str) -> str:
     return f"{label} over the last {len(course)} days: between {low} and {high}, at the end {last}."
 
 
-def _last_run(column: DeltaGenerator, dataset: Dataset) -> None:
+def _last_run(dataset: Dataset) -> None:
     jobs = state.jobs().list(state.workspace().runs)
     own = [job for job in jobs if job.request.digest == dataset.digest]
-    with column.container(border=True, height="stretch"):
+    with st.container(border=True, height="stretch"):
         st.caption("Last run of these data" if own or not jobs else "Last run, of other data")
         job = next(iter(own or jobs), None)
         if job is None:
@@ -374,9 +412,19 @@ def band(figures: Figures, found: Latest) -> None:
     )
 
 
-def asset_table(dataset: Dataset, figures: Figures, model: str) -> None:
-    """A row for each asset under the same model."""
-    table = latest_table(_states(dataset, figures, model))
+def asset_table(dataset: Dataset, name: str, states: list[Latest]) -> None:
+    """A row for each asset under the same model; `name` changes when a figure does."""
+    widgets.kept_drawing(f"assets {name}", lambda: _table(latest_table(states)))
+    without = min(len(dataset.assets), MAX_ASSETS) - len(states)
+    notes = [f"Every asset under the model chosen above; levels as on the cards; hits in at most {_DAYS} days."]
+    if len(dataset.assets) > MAX_ASSETS:
+        notes.append(f"The first {MAX_ASSETS} of {len(dataset.assets)} assets.")
+    if without:
+        notes.append(f"{without} left out: too short, or without this model.")
+    st.caption(" ".join(notes))
+
+
+def _table(table: pd.DataFrame) -> None:
     risks = {
         "var": "VaR", "es": "ES", "expectile": "Expectile VaR", "volatility": "Volatility a day",
     }  # fmt: skip
@@ -395,13 +443,6 @@ def asset_table(dataset: Dataset, figures: Figures, model: str) -> None:
         },
         alt=f"Next day's risk of {len(table)} assets under one model",
     )
-    without = min(len(dataset.assets), MAX_ASSETS) - len(table)
-    notes = [f"Every asset under the model chosen above; levels as on the cards; hits in at most {_DAYS} days."]
-    if len(dataset.assets) > MAX_ASSETS:
-        notes.append(f"The first {MAX_ASSETS} of {len(dataset.assets)} assets.")
-    if without:
-        notes.append(f"{without} left out: too short, or without this model.")
-    st.caption(" ".join(notes))
 
 
 def _states(dataset: Dataset, figures: Figures, model: str) -> list[Latest]:

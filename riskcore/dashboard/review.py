@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -113,7 +113,10 @@ def damaged(error: Exception) -> None:
 
 
 def view_or_stop(opened: Opened) -> View:
-    """Read the run and ask for asset and level (in the sidebar) and model; a run with damaged files ends the page."""
+    """Read the run and ask for asset and level (in the sidebar); a run with damaged files ends the page.
+
+    The model is the one chosen before, at first the one with the lowest VaR score; `pick_model` asks for it.
+    """
     try:
         forecasts, judged = _forecasts(opened.key, opened.run), _judged(opened.key, opened.run)
     except (RiskcoreError, OSError) as error:
@@ -121,11 +124,32 @@ def view_or_stop(opened: Opened) -> View:
         st.stop()
     asset = widgets.asset_picker(forecasts.assets)
     target = _level(forecasts)
-    models = [model for name, model in forecasts.units if name == asset]
     best, _ = widgets.kept(f"best {opened.key} {asset!r}", lambda: ranked(forecasts, judged.scores, asset))
-    model = _model(opened, models, best)
-    rows = _unit(repr((opened.key, asset, model)), (asset, model), forecasts)
-    return View(opened, forecasts, rows, judged, asset, model, target)
+    kept = state.get("review_model", best)
+    model = kept if (asset, kept) in forecasts.units else best
+    return View(opened, forecasts, _unit(opened, forecasts, asset, model), judged, asset, model, target)
+
+
+def pick_model(shown: View) -> View:
+    """Ask for the model."""
+    models = [model for name, model in shown.forecasts.units if name == shown.asset]
+    model = st.selectbox(
+        "Model",
+        models,
+        index=models.index(shown.model),
+        key=f"rc.w.review.model.{shown.opened.job.id}",
+        help="The figures are of this model, at first the one with the lowest VaR score; tests and scores are of all.",
+    )
+    state.put("review_model", model)
+    return latest(shown)
+
+
+def latest(shown: View) -> View:
+    """The same view of the model chosen last, which may be later than `shown` where a part of the page ran alone."""
+    model = state.get("review_model", shown.model)
+    if model == shown.model or (shown.asset, model) not in shown.forecasts.units:
+        return shown
+    return replace(shown, model=model, rows=_unit(shown.opened, shown.forecasts, shown.asset, model))
 
 
 def _level(forecasts: Forecasts) -> Target | None:
@@ -146,19 +170,6 @@ def _level(forecasts: Forecasts) -> Target | None:
     return targets[chosen]
 
 
-def _model(opened: Opened, models: list[str], best: str) -> str:
-    kept = state.get("review_model", best)
-    model = st.selectbox(
-        "Model",
-        models,
-        index=models.index(kept if kept in models else best),
-        key=f"rc.w.review.model.{opened.job.id}",
-        help="The figures are of this model, at first the one with the lowest VaR score; tests and scores are of all.",
-    )
-    state.put("review_model", model)
-    return str(model)
-
-
 @st.cache_resource(scope="session", max_entries=3, show_spinner="Reading the run")
 def _forecasts(key: str, _run: Run) -> Forecasts:
     return _run.forecasts()
@@ -169,6 +180,5 @@ def _judged(key: str, _run: Run) -> Judged:
     return read_tables(_run)
 
 
-@st.cache_resource(scope="session", max_entries=16, show_spinner=False)
-def _unit(key: str, _pair: tuple[str, str], _table: Forecasts) -> Forecasts:
-    return only(_table, *_pair)
+def _unit(opened: Opened, forecasts: Forecasts, asset: str, model: str) -> Forecasts:
+    return widgets.kept(f"unit {opened.key} {asset!r} {model!r}", lambda: only(forecasts, asset, model))

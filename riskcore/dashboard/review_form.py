@@ -25,13 +25,18 @@ OFFERED: tuple[str, ...] = tuple(
 """Targets to choose from; any other can be typed in."""
 
 
-def start_form(dataset: Dataset, *, folded: bool) -> None:
-    """The form, folded away where a run is being shown."""
-    with st.expander("Start a backtest", expanded=not folded, icon=":material/play_circle:"):
-        _form(dataset)
-
-
 @st.fragment
+def start_form(dataset: Dataset, *, folded: bool) -> None:
+    """The form, folded away where a run is being shown: then it is not even made until it is opened."""
+    fold = st.expander(
+        "Start a backtest", expanded=not folded, icon=":material/play_circle:", on_change="rerun",
+        key=f"rc.w.review.form.{folded}",
+    )  # fmt: skip
+    if fold.open:
+        with fold:
+            _form(dataset)
+
+
 def _form(dataset: Dataset) -> None:
     """Not `st.form`: the estimate below follows every choice, and only this part of the page is run again."""
     with widgets.errors_shown():

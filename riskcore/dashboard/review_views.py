@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from riskcore import defaults, plots
-from riskcore.dashboard import widgets
+from riskcore.dashboard import review, state, widgets
 from riskcore.dashboard.review import View
 from riskcore.forecasts import STATUS_WORDS
 from riskcore.indicators import exception_table, severity
@@ -31,10 +31,20 @@ CELLS_DARK = tuple((DARK[back], "#ffffff") for back, _ in CELLS)
 _LABEL_WIDTH = 225
 """Of the label of a test: beside it a phone still shows a result."""
 _FIGURE_WIDTH, _NOTE_WIDTH = 170, 180
+_PHONE_WIDTHS = {"risk figure": 92, "score": 92, "model": 84, "mean": 84}
+"""A phone shows whose score is what; names that are cut stand whole in the figure above."""
 _SHORT = {
     "Christoffersen independence": "independence",
     "Christoffersen conditional coverage": "cond. coverage",
     "Time until first failure": "first failure",
+    "Number of hits and waits": "hits and waits",
+    "Quantile regression on the VaR": "quantile regression",
+    "Hits at several levels": "several levels",
+    "Realised score of the expectile": "realised score",
+    "E-process of the VaR": "e-process",
+    "E-process of VaR and ES": "e-process",
+    "E-process of the expectile": "e-process",
+    "Du-Escanciano conditional": "Du-Esc. conditional",
     "Calibration of VaR and ES": "calibration",
     "Calibration of the expectile": "calibration",
     "Conditional calibration of the expectile": "cond. calibration",
@@ -44,6 +54,8 @@ _SHORT = {
 _CELL_WIDTH = 145
 _IN_A_ROW = 4
 _METRIC_WIDTH = 160
+_OPEN_PART = "review_part"
+"""Kept by the session: the model of the open part further below; nothing where that part is of all models."""
 _SHARES = {"loss": "loss", "var": "VaR", "excess": "excess", "es": "ES"}
 
 
@@ -68,6 +80,20 @@ def quality(shown: View) -> None:
 
 
 def figures(shown: View) -> None:
+    """The choice of a model, and its figures."""
+    state.drop(_OPEN_PART)  # the whole page is drawn: every part of it will be of the model chosen
+    _of_one_model(shown)
+
+
+@st.fragment  # another model leaves the rest of the page as it is
+def _of_one_model(shown: View) -> None:
+    shown = review.pick_model(shown)
+    if state.get(_OPEN_PART, shown.model) != shown.model:  # an open part further below is of one model too
+        st.rerun()
+    _figures(shown)
+
+
+def _figures(shown: View) -> None:
     """Losses with their forecasts and hits, and the hits of the last 250 days with their zones."""
     rows, target, who = shown.rows, shown.target, f"{shown.model} on {shown.asset}"
     name = target_text("var", target.level) if target else "VaR"
@@ -96,8 +122,9 @@ def tests(shown: View) -> None:
             lambda: matrix.matrix_of(shown.judged.backtests, shown.asset),
         )
         target = st.pills(
-            "Risk figure", whole.targets, key="rc.w.review.figure", persist_state="session", help="None chosen: all."
-        )
+            "Risk figure", whole.targets, key="rc.w.review.figure", persist_state="session", help="None chosen: all.",
+            format_func=widgets.readable,
+        )  # fmt: skip
         table = whole.of(target)
         st.caption(
             f"{matrix.LEGEND} Signs and colours go by the p-value of the test alone. The details of a cell also give "
@@ -178,6 +205,9 @@ def scores(shown: View) -> None:
     )
     rows = widgets.kept(f"score rows {shown.opened.key} {shown.asset!r}", lambda: view.score_rows(table, shown.asset))
     widths = {"risk figure": _FIGURE_WIDTH, "score": _FIGURE_WIDTH, "note": _NOTE_WIDTH}
+    if widgets.phone():
+        widths |= _PHONE_WIDTHS
+        rows = rows.assign(**{"risk figure": [name.removeprefix("expectile VaR ") for name in rows["risk figure"]]})
     columns = {name: st.column_config.TextColumn(width=width) for name, width in widths.items()}
     st.dataframe(
         rows,
@@ -279,12 +309,19 @@ PARTS: Mapping[str, Callable[[View], None]] = {
 """Further parts of the page, of which only the one looked at is drawn."""
 
 
+_OF_ALL_MODELS = (scores, statuses)
+
+
 @st.fragment  # another tab leaves the rest of the page as it is
 def more(shown: View) -> None:
     """The further parts, each in a tab."""
-    tabs = st.tabs(list(PARTS), key="rc.w.review.more", on_change="rerun")
+    shown = review.latest(shown)
+    state.drop(_OPEN_PART)
+    tabs = st.tabs(widgets.tab_names(PARTS), key="rc.w.review.more", on_change="rerun")
     for tab, part in zip(tabs, PARTS.values(), strict=True):
         if tab.open:
+            if part not in _OF_ALL_MODELS:
+                state.put(_OPEN_PART, shown.model)
             with tab, widgets.errors_shown():
                 part(shown)
 

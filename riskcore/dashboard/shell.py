@@ -44,7 +44,7 @@ def run_shell() -> None:
         for name, (title, icon) in PAGES.items()
     ]
     page = st.navigation(pages)
-    if "Mobi" in (st.context.headers.get("User-Agent") or ""):
+    if widgets.phone():
         _close_sidebar(page.title)
     with st.sidebar:  # before the page, which may end early
         _sidebar()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
@@ -21,7 +21,9 @@ Value = TypeVar("Value")
 
 def chart(figure: go.Figure, *, key: str, alt: str) -> None:
     """Show a figure of `riskcore.plots` in the page's theme; `alt` says in words what it shows."""
-    _show(_for_screen(figure, dark()), key=key, alt=alt)
+    small = compact(figure)
+    small = steady(darkened(small) if dark() else small)
+    st.plotly_chart(small, theme=None, key=key, config=CONFIG, alt=alt)
 
 
 def kept_chart(settings: str, make: Callable[[], go.Figure], *, key: str, alt: str) -> None:
@@ -29,7 +31,12 @@ def kept_chart(settings: str, make: Callable[[], go.Figure], *, key: str, alt: s
 
     `settings` must say everything that the figure depends on: its name, the digest of its data, the choices.
     """
-    _show(_kept(repr((settings, dark())), make, dark()), key=key, alt=alt)
+    kept_drawing(settings, lambda: chart(make(), key=key, alt=alt))
+
+
+def kept_drawing(settings: str, draw: Callable[[], None]) -> None:
+    """What `draw` shows, which is no widget: made once a session for each `settings` and theme, then shown again."""
+    _kept_drawing(repr((settings, dark())), draw)
 
 
 def kept(settings: str, make: Callable[[], Value]) -> Value:
@@ -38,18 +45,27 @@ def kept(settings: str, make: Callable[[], Value]) -> Value:
     return found
 
 
+def phone() -> bool:
+    """Whether the visitor's browser says that it is a phone's."""
+    return "Mobi" in (st.context.headers.get("User-Agent") or "")
+
+
+def readable(name: str) -> str:
+    """A label of ours of a tab or pill: on a dark page in the colour of links.
+
+    Streamlit writes the chosen one in the accent colour, which carries white text elsewhere: too dim on dark paper.
+    """
+    return f":blue[{name}]" if dark() else name
+
+
+def tab_names(names: Iterable[str]) -> list[str]:
+    """Labels of tabs, `readable` where one is chosen."""
+    return [readable(name) for name in names]
+
+
 def dark() -> bool:
     """Whether the visitor's page is dark."""
     return bool(st.context.theme.type == "dark")
-
-
-def _show(figure: go.Figure, *, key: str, alt: str) -> None:
-    st.plotly_chart(figure, theme=None, key=key, config=CONFIG, alt=alt)
-
-
-def _for_screen(figure: go.Figure, on_dark: bool) -> go.Figure:
-    small = compact(figure)
-    return steady(darkened(small) if on_dark else small)
 
 
 @st.cache_resource(scope="session", max_entries=64, show_spinner=False)
@@ -57,9 +73,9 @@ def _kept_value(key: str, _make: Callable[[], Any]) -> Any:
     return _make()
 
 
-@st.cache_resource(scope="session", max_entries=48, show_spinner=False)  # nobody changes a figure once it is made
-def _kept(key: str, _make: Callable[[], go.Figure], _on_dark: bool) -> go.Figure:
-    return _for_screen(_make(), _on_dark)
+@st.cache_resource(scope="session", max_entries=64, show_spinner=False)  # keeps what was sent, as it was sent
+def _kept_drawing(key: str, _draw: Callable[[], None]) -> None:
+    _draw()
 
 
 def error_box(error: RiskcoreError) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from riskcore._types import FloatArray, IntArray
 from riskcore.errors import DataError, require
-from riskcore.kernels.ema import ema_panel
+from riskcore.kernels.ema import ema_panel, ema_rows
 
 Start = Literal["first", "mean"]
 Settings = float | Sequence[float]
@@ -161,19 +161,45 @@ def ema(
     require(start == "first" or not bias_corrected, "bias_corrected must be False with start='mean', got True")
     values = np.asarray(x, dtype=np.float64)
     require(values.ndim in (1, 2), f"x must have one or two dimensions, got {values.ndim}", DataError)
-    smooth = np.empty((*values.shape, gains.size))
-    panel = np.ascontiguousarray(values if values.ndim == 2 else values[:, None])
-    for first, chosen in _starts(gains, start):
-        columns = panel if chosen.size == 1 else np.repeat(panel, chosen.size, axis=1)
-        out = np.empty_like(columns)
-        states = ema_panel(columns, np.tile(gains[chosen], panel.shape[1]), first, bias_corrected, out)
-        infinite = bool(np.isinf(states).any()) and bool(np.isinf(values).any())
-        require(not infinite, "x must be finite or NaN, got an infinite value", DataError)
-        if chosen.size == gains.size:
-            smooth = out.reshape(smooth.shape)
-        else:
-            smooth[..., chosen] = out.reshape(*values.shape, chosen.size)
+    panel = _fixed(values if values.ndim == 2 else values[:, None])
+    by_column = panel.flags.f_contiguous and panel.shape[1] > 1  # as pandas keeps a table
+    if gains.size == 1 and start == "first" and not bias_corrected and by_column:
+        rows = np.empty(panel.shape[::-1])
+        _check(ema_rows(panel.T, float(gains[0]), rows), values)
+        smooth = rows.T[..., None]
+    else:
+        smooth = _panel_averages(panel, gains, start, bias_corrected, values).reshape(*values.shape, gains.size)
     return _dressed(x, smooth if several else smooth[..., 0], name, settings)
+
+
+def _fixed(values: FloatArray) -> FloatArray:
+    """A view that cannot be written: numba compiles once for it and once more for others, and tables give such."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+def _panel_averages(
+    panel: FloatArray, gains: FloatArray, start: Start, bias_corrected: bool, values: FloatArray
+) -> FloatArray:
+    """All averages of each column of `panel`, (n, columns, gains)."""
+    panel = _fixed(np.ascontiguousarray(panel))
+    starts = _starts(gains, start)
+    smooth = np.empty((*panel.shape, gains.size) if len(starts) > 1 else 0)
+    for first, chosen in starts:
+        columns = panel if chosen.size == 1 else _fixed(np.repeat(panel, chosen.size, axis=1))
+        out = np.empty(columns.shape)
+        _check(ema_panel(columns, np.tile(gains[chosen], panel.shape[1]), first, bias_corrected, out), values)
+        if chosen.size == gains.size:
+            return out
+        smooth[..., chosen] = out.reshape(*panel.shape, chosen.size)
+    return smooth
+
+
+def _check(states: FloatArray, values: FloatArray) -> None:
+    """Refuse infinite values, which the last states tell."""
+    infinite = bool(np.isinf(states).any()) and bool(np.isinf(values).any())
+    require(not infinite, "x must be finite or NaN, got an infinite value", DataError)
 
 
 def _settings(

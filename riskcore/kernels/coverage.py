@@ -157,6 +157,74 @@ def dynamic_quantile(where: IntArray, var: FloatArray, level: float, lags: int, 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def projected_paths(
+    where: IntArray, first: IntArray, basis: FloatArray, offset: FloatArray, weight: FloatArray, quiet: FloatArray,
+    quiet_head: FloatArray, quiet_cross: FloatArray, quiet_gram: FloatArray, quiet_own: FloatArray, tolerance: float,
+    out: FloatArray,
+) -> None:  # fmt: skip
+    """Fill `out` (paths, 2) with statistic and rank of DQ tests whose regressors are `basis` and lagged hits.
+
+    `basis` (days, r) is orthonormal and holds what is the same on all paths, for the days after the first `lags`. The
+    j-th lag is ``I - offset`` of j days before; what is projected is ``I weight - quiet``. Sums over all days are
+    given: of the basis with `quiet`, of the basis with the lagged offsets (r, lags), of these with each other and with
+    `quiet`. What a hit adds is summed here.
+    """
+    days, fixed = basis.shape
+    lags = quiet_own.size
+    n = days + lags
+    head, cross = np.empty(fixed), np.empty((fixed, lags))
+    gram, right, least = np.empty((lags, lags)), np.empty(lags), np.empty(lags)
+    for path in range(out.shape[0]):
+        days_of = where[first[path] : first[path + 1]]
+        for a in range(fixed):
+            head[a] = -quiet_head[a]
+            for j in range(lags):
+                cross[a, j] = -quiet_cross[a, j]
+        for j in range(lags):
+            right[j] = quiet_own[j]
+            for k in range(lags):
+                gram[j, k] = quiet_gram[j, k]
+        for i in range(days_of.size):
+            h = days_of[i]
+            if h >= lags:
+                for a in range(fixed):
+                    head[a] += basis[h - lags, a] * weight[h]
+                for j in range(lags):
+                    right[j] -= offset[h - j - 1] * weight[h]
+            for j in range(lags):
+                t = h + j + 1  # the day of which this hit is lag j
+                if lags <= t < n:
+                    for a in range(fixed):
+                        cross[a, j] += basis[t - lags, a]
+                    right[j] -= quiet[t]
+                    gram[j, j] += 1.0
+                    for k in range(lags):
+                        gram[j, k] -= offset[t - k - 1]
+                        gram[k, j] -= offset[t - k - 1]
+            for before in range(i - 1, -1, -1):
+                apart = h - days_of[before]
+                if apart > lags:
+                    break
+                if h >= lags:
+                    right[apart - 1] += weight[h]
+                for j in range(lags - apart):
+                    if lags <= h + j + 1 < n:
+                        gram[j, j + apart] += 1.0
+                        gram[j + apart, j] += 1.0
+        total = 0.0
+        for a in range(fixed):
+            total += head[a] * head[a]
+        for j in range(lags):
+            least[j] = gram[j, j]
+            for a in range(fixed):
+                right[j] -= cross[a, j] * head[a]
+                for k in range(lags):
+                    gram[j, k] -= cross[a, j] * cross[a, k]
+        explained, rank = projected(gram, right, least, tolerance)
+        out[path, 0], out[path, 1] = total + explained, rank + fixed
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def series_facts(
     losses: FloatArray, var: FloatArray, level: float, lags: int, tolerance: float, where: IntArray, out: FloatArray
 ) -> None:

@@ -1,4 +1,4 @@
-"""Exponential moving averages of a panel: one pass, all columns of a day at once, one state per column."""
+"""Exponential moving averages of a panel: one pass, columns side by side, one state per column."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import numpy as np
 from numba import njit
 
 from riskcore._types import FloatArray
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def moved(old: float, value: float, gain: float) -> float:
+    """The state after `value`: the first value begins it, NaN keeps it."""
+    new = old + gain * (value - old)
+    return new if new == new else (value if old != old else old)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -21,11 +28,8 @@ def ema_panel(x: FloatArray, gains: FloatArray, first: int, normalised: bool, ou
     if first == 1 and not normalised:
         for t in range(n):
             for i in range(k):
-                value, old = x[t, i], state[i]
-                new = old + gains[i] * (value - old)
-                new = new if new == new else (value if old != old else old)  # NaN
-                state[i] = new
-                out[t, i] = new
+                state[i] = moved(state[i], x[t, i], gains[i])
+                out[t, i] = state[i]
         return state
     seen, weight = np.zeros(k), np.zeros(k)
     state[:] = 0.0
@@ -44,3 +48,30 @@ def ema_panel(x: FloatArray, gains: FloatArray, first: int, normalised: bool, ou
             seen[i] = count
             out[t, i] = new if count >= first else np.nan
     return state
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def ema_rows(x: FloatArray, gain: float, out: FloatArray) -> FloatArray:
+    """EMA along each row of `x` (k, n) from its first value on, into `out`. Returns the states.
+
+    Eight rows go side by side, each state in a register of its own: one alone would wait for itself day by day.
+    """
+    k, n = x.shape
+    states = np.full(k, np.nan)
+    whole = k - k % 8
+    for i in range(0, whole, 8):
+        s0, s1, s2, s3, s4, s5, s6, s7 = np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, np.nan
+        for t in range(n):
+            s0, s1 = moved(s0, x[i, t], gain), moved(s1, x[i + 1, t], gain)
+            s2, s3 = moved(s2, x[i + 2, t], gain), moved(s3, x[i + 3, t], gain)
+            s4, s5 = moved(s4, x[i + 4, t], gain), moved(s5, x[i + 5, t], gain)
+            s6, s7 = moved(s6, x[i + 6, t], gain), moved(s7, x[i + 7, t], gain)
+            out[i, t], out[i + 1, t], out[i + 2, t], out[i + 3, t] = s0, s1, s2, s3
+            out[i + 4, t], out[i + 5, t], out[i + 6, t], out[i + 7, t] = s4, s5, s6, s7
+        states[i], states[i + 1], states[i + 2], states[i + 3] = s0, s1, s2, s3
+        states[i + 4], states[i + 5], states[i + 6], states[i + 7] = s4, s5, s6, s7
+    for i in range(whole, k):
+        for t in range(n):
+            states[i] = moved(states[i], x[i, t], gain)
+            out[i, t] = states[i]
+    return states

@@ -168,11 +168,11 @@ def renew(a: FloatArray, start: int, floor: float, keep: int, old: float, new: f
 
 @njit(cache=True, error_model="numpy")
 def sliding_measures(
-    z: FloatArray, n: int, means: FloatArray, kind: IntArray, above: IntArray, gain: FloatArray, mass: FloatArray
-) -> FloatArray:
-    """Requests (m) of every window of `n` losses (k, m); `means` (k) are asked for with expectiles only."""
+    z: FloatArray, n: int, means: FloatArray, kind: IntArray, above: IntArray, gain: FloatArray, mass: FloatArray,
+    out: FloatArray,
+) -> None:  # fmt: skip
+    """Requests (m) of every window of `n` losses into `out` (k, m); `means` (k) are asked for with expectiles only."""
     n_rows, n_asked = z.size - n + 1, kind.size
-    out = np.empty((n_rows, n_asked))
     need = 1
     for j in range(n_asked):
         if kind[j] != EXPECTILE:
@@ -204,7 +204,6 @@ def sliding_measures(
                 out[row, j] = out[row - 1, j]
             else:
                 out[row, j] = tail_of(a, kind[j], above[j], mass[j])
-    return out
 
 
 @njit(cache=True, error_model="numpy")

@@ -26,6 +26,7 @@ MANTISSA = np.int64(0x000FFFFFFFFFFFFF)
 ROOT_HALF_BITS = np.int64(0x3FE6A09E667F3BCD)
 HALF_STEP = 2.0**-53
 CELLS = 1024
+ES_SUMS = 15
 PATHS = 256
 """Paths that are drawn side by side."""
 
@@ -131,17 +132,22 @@ def logit(u: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def quiet_sums(var: FloatArray, es: FloatArray, level: FloatArray) -> FloatArray:
+def quiet_sums(var: FloatArray, es: FloatArray, level: FloatArray, scale: FloatArray) -> FloatArray:
     """`es_sums` of a path without a hit."""
-    s = np.zeros(11)
+    s = np.zeros(ES_SUMS)
     for t in range(var.size):
         q, v2 = 1.0 - level[t], var[t] - es[t]
+        v1_var, v2_scaled = q * abs(var[t]), v2 / scale[t]
         s[3] -= v2 / es[t]
         s[4] -= q
         s[5] += v2
         s[6] += q * q
         s[7] -= q * v2
         s[8] += v2 * v2
+        s[11] -= v1_var
+        s[12] += v1_var * v1_var
+        s[13] += v2_scaled
+        s[14] += v2_scaled * v2_scaled
     return s
 
 
@@ -161,16 +167,21 @@ def add_hit(s: FloatArray, x: float, v: float, e: float, q: float, scale: float)
     s[8] += excess * (2.0 * v2 + excess)
     s[9] += r
     s[10] += r * r
+    s[11] += abs(v)
+    s[12] += (1.0 - 2.0 * q) * v * v
+    s[13] += excess / scale
+    s[14] += excess * (2.0 * v2 + excess) / (scale * scale)
 
 
 @njit(cache=True, error_model="numpy")
 def es_sums(losses: FloatArray, var: FloatArray, es: FloatArray, level: FloatArray, scale: FloatArray) -> FloatArray:
-    """Per path: hits; sums over hits of L/e and L/(e q); of -V2/e; of V1, V2, V1^2, V1 V2, V2^2; of r, r^2.
+    """Per path: hits; sums over hits of L/e and L/(e q); of -V2/e; of V1, V2, V1^2, V1 V2, V2^2; of r, r^2; of the rest.
 
-    Here ``q = 1 - level``, ``V1 = 1{L>v} - q``, ``V2 = v - e + (L-v)+ / q`` and ``r = 1{L>v} (L-e) / (q scale)``.
+    Here ``q = 1 - level``, ``V1 = 1{L>v} - q``, ``V2 = v - e + (L-v)+ / q`` and ``r = 1{L>v} (L-e) / (q scale)``. The
+    rest are ``V1 |v|``, its square, ``V2/scale``, its square.
     """
-    out = np.empty((losses.shape[0], 11))
-    quiet = quiet_sums(var, es, level)
+    out = np.empty((losses.shape[0], ES_SUMS))
+    quiet = quiet_sums(var, es, level, scale)
     for i in range(losses.shape[0]):
         out[i] = quiet
         for t in range(losses.shape[1]):
@@ -190,7 +201,7 @@ def drawn_es_sums(
     scale: FloatArray,
     out: FloatArray,
 ) -> None:
-    """Fill `out` (paths, 11) with `es_sums` of drawn paths: hits with chance 1 - level, losses beyond the VaR.
+    """Fill `out` (paths, 15) with `es_sums` of drawn paths: hits with chance 1 - level, losses beyond the VaR.
 
     The loss of a hit comes from the day's law; without one (no quantiles) its excess is exponential with mean
     es - var. Only hits are drawn: the wait for the next is geometric at the lowest level, and a hit of a day with a
@@ -199,7 +210,7 @@ def drawn_es_sums(
     n, last = level.size, knots.size - 2
     chance = 1.0 - level.min()
     per_day = math.log1p(-chance)
-    quiet = quiet_sums(var, es, level)
+    quiet = quiet_sums(var, es, level, scale)
     for i in range(out.shape[0]):
         state = mixed(np.uint64(seed) + np.uint64(i) * APART)
         s = out[i]
@@ -232,9 +243,67 @@ def drawn_es_sums(
             add_hit(s, max(x, var[t]), var[t], es[t], q, scale[t])
 
 
+@njit(cache=True, error_model="numpy")
+def quantile_at(knots: FloatArray, quantiles: FloatArray, y: float) -> float:
+    """Quantile of one day's law at the logit y."""
+    j = knots.size - 2
+    while j > 0 and knots[j] > y:
+        j -= 1
+    w = (y - knots[j]) / (knots[j + 1] - knots[j])
+    return float(quantiles[j] + w * (quantiles[j + 1] - quantiles[j]))
+
+
+@njit(cache=True, error_model="numpy")
+def drawn_tails(
+    seed: int, path: int, knots: FloatArray, quantiles: FloatArray, chance: float, where: np.ndarray,
+    losses: FloatArray, first: np.ndarray,
+) -> int:  # fmt: skip
+    """Days and losses above the quantile at ``1 - chance`` of each day's law, one path after another from `path` on.
+
+    Path i of the call has ``where[first[i]:first[i + 1]]``. Returns how many paths there was room for.
+    """
+    n, count = quantiles.shape[0], 0
+    per_day = math.log1p(-chance)
+    first[0] = 0
+    for i in range(first.size - 1):
+        if count + n > where.size:
+            return i
+        state = mixed(np.uint64(seed) + np.uint64(path + i) * APART)
+        t = -1
+        while True:
+            state += STEP
+            wait = math.log(uniform(state)) / per_day
+            if wait >= n:
+                break
+            t += 1 + int(wait)
+            if t >= n:
+                break
+            state += STEP
+            u = uniform(state) * chance
+            where[count], losses[count] = t, quantile_at(knots, quantiles[t], math.log((1.0 - u) / u))
+            count += 1
+        first[i + 1] = count
+    return first.size - 1
+
+
+@njit(cache=True, error_model="numpy")
+def draw_rest(
+    seed: int, path: int, knots: FloatArray, quantiles: FloatArray, chance: float, where: np.ndarray,
+    losses: FloatArray, out: FloatArray,
+) -> None:  # fmt: skip
+    """All losses of a path of `drawn_tails`: those of the other days lie below the quantile at ``1 - chance``."""
+    state = mixed(np.uint64(seed) - np.uint64(path + 1) * APART)
+    for t in range(out.size):
+        state += STEP
+        u = uniform(state) * (1.0 - chance)
+        out[t] = quantile_at(knots, quantiles[t], math.log(u / (1.0 - u)))
+    for k in range(where.size):
+        out[where[k]] = losses[k]
+
+
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
-def add_day(losses: FloatArray, m: float, level: float, scale: float, out: FloatArray) -> None:
-    """Add one day of many paths to the five rows of `expectile_sums`."""
+def add_day(losses: FloatArray, m: float, level: float, scale: float, forecast: float, out: FloatArray) -> None:
+    """Add one day of many paths to the seven rows of `expectile_sums`."""
     up, down, inverse = level, 1.0 - level, 1.0 / scale
     for i in range(losses.size):
         gap = m - losses[i]
@@ -245,17 +314,20 @@ def add_day(losses: FloatArray, m: float, level: float, scale: float, out: Float
         out[2, i] += v * v
         out[3, i] += v * z
         out[4, i] += z * z
+        far = (forecast - losses[i]) * inverse
+        out[5, i] += far * far * (down if far >= 0.0 else up)
+        out[6, i] += abs(z)
 
 
 @njit(cache=True, error_model="numpy")
 def expectile_sums(losses: FloatArray, expectile: FloatArray, level: FloatArray, scale: FloatArray) -> FloatArray:
-    """Per path: sums of V, V/s, V^2, V^2/s, V^2/s^2 with ``V = |1{L<=m} - level| (m - L)`` and s the day's scale.
+    """Per path: sums of V, V/s, V^2, V^2/s, V^2/s^2, S/s^2, |V|/s; V = |1{L<=m} - level| (m - L), s the scale.
 
-    `losses` are (day, path), the sums (path, 5).
+    `losses` are (day, path), the sums (path, 7). S is the asymmetric squared error.
     """
-    out = np.zeros((5, losses.shape[1]))
+    out = np.zeros((7, losses.shape[1]))
     for t in range(losses.shape[0]):
-        add_day(losses[t], expectile[t], level[t], scale[t], out)
+        add_day(losses[t], expectile[t], level[t], scale[t], expectile[t], out)
     return out.T.copy()
 
 
@@ -288,21 +360,22 @@ def drawn_expectile_sums(
     level: FloatArray,
     expectile: FloatArray,
     scale: FloatArray,
+    forecast: FloatArray,
     out: FloatArray,
 ) -> None:
-    """Fill `out` (paths, 5) with `expectile_sums` of paths drawn from the days' own laws."""
+    """Fill `out` (paths, 7) with `expectile_sums` of paths drawn from the days' own laws; S is that of the forecast."""
     paths = out.shape[0]
     state = np.empty(PATHS, np.uint64)
-    y, losses, sums = np.empty(PATHS), np.empty(PATHS), np.empty((5, PATHS))
+    y, losses, sums = np.empty(PATHS), np.empty(PATHS), np.empty((7, PATHS))
     for first in range(0, paths, PATHS):
         for i in range(PATHS):
             state[i] = mixed(np.uint64(seed) + np.uint64(first + i) * APART)
         sums[:] = 0.0
         for t in range(level.size):
             draw_day(state, knots, quantiles[t], y, losses)
-            add_day(losses, expectile[t], level[t], scale[t], sums)
+            add_day(losses, expectile[t], level[t], scale[t], forecast[t], sums)
         for i in range(min(PATHS, paths - first)):
-            for j in range(5):
+            for j in range(7):
                 out[first + i, j] = sums[j, i]
 
 

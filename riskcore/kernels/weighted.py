@@ -143,12 +143,11 @@ def renew_days(a: FloatArray, day: IntArray, start: int, keep: int, floor: float
 
 @njit(cache=True, error_model="numpy")
 def sliding_weighted(
-    z: FloatArray, age_weights: FloatArray, kind: IntArray, gain: FloatArray, mass: FloatArray
-) -> FloatArray:
-    """Requests (m) of every window, as long as the weights of its days from old to new; (k, m)."""
+    z: FloatArray, age_weights: FloatArray, kind: IntArray, gain: FloatArray, mass: FloatArray, out: FloatArray
+) -> None:
+    """Requests (m) of every window, as long as the weights of its days from old to new, into `out` (k, m)."""
     n = age_weights.size
     n_rows, n_asked = z.size - n + 1, kind.size
-    out = np.empty((n_rows, n_asked))
     a, w, day = np.empty(n), np.empty(n), np.empty(n, dtype=np.int64)
     keep = min(n, max(n // 16, 32))
     start, filled = fill(z, 0, keep, a, day), 0
@@ -174,7 +173,6 @@ def sliding_weighted(
                 for i in range(start, n):
                     w[i] = age_weights[day[i] - row]
                 out[row, j], reached = weighted_of(a, w, start, centre, kind[j], gain[j], mass[j])
-    return out
 
 
 @njit(cache=True, error_model="numpy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,15 +82,26 @@ def rolling_measures(
     except (TypeError, ValueError) as error:
         raise DataError(f"losses must be numbers, got {error}") from error
     require(z.ndim == 1, f"losses must have one dimension, got shape {z.shape}", DataError)
-    out = np.full((z.size, len(wanted)), np.nan)
+    out = np.empty((z.size, len(wanted)))
+    out[: window - 1] = np.nan
     if z.size >= window:
         known = np.isfinite(z)
-        usable = all_known(known, window)
+        complete = bool(known.all())
         weights = None if decay is None else age_weights(window, decay)
-        found = window_measures(np.where(known, z, 0.0), window, [(t.measure, t.level) for t in wanted], weights)
-        out[window - 1 :] = np.where(usable[:, None], found, np.nan)
+        asked: Asked = [(t.measure, t.level) for t in wanted]
+        window_measures(z if complete else np.where(known, z, 0.0), window, asked, weights, out[window - 1 :])
+        if not complete:
+            out[window - 1 :][~all_known(known, window)] = np.nan
     index = losses.index if isinstance(losses, pd.Series) else None
-    return pd.DataFrame(out, index=index, columns=[t.label for t in wanted])
+    return pd.DataFrame(out, index=index, columns=_columns(tuple(t.label for t in wanted)).copy(), copy=False)
+
+
+@lru_cache(maxsize=64)
+def _columns(labels: tuple[str, ...]) -> pd.Index:
+    """Labels as pandas keeps them: making these of strings takes it longer than the figures of a short series."""
+    import pandas as pd
+
+    return pd.Index(list(labels))
 
 
 def age_weights(window: int, decay: float) -> FloatArray:
@@ -112,26 +124,31 @@ def all_known(known: BoolArray, window: int) -> BoolArray:
     return np.asarray(gaps[window:] == gaps[:-window])
 
 
-def window_measures(z: FloatArray, window: int, asked: Asked, weights: FloatArray | None = None) -> FloatArray:
+def window_measures(
+    z: FloatArray, window: int, asked: Asked, weights: FloatArray | None = None, out: FloatArray | None = None
+) -> FloatArray:
     """Measures (k, m) of every window of finite losses; `weights` are those of its days from old to new.
+
+    They go into `out` if that is given.
 
     >>> window_measures(np.array([4.0, -1.0, 2.0, 1.0]), 3, [("var", 0.5), ("expectile", 0.5)])
     array([[2.        , 1.66666667],
            [1.        , 0.66666667]])
     """
-    z = np.ascontiguousarray(z)
+    z = np.require(z, requirements=["C", "W"])  # numba compiles anew for what must not be written
 
-    def run(sign: float, part: Asked) -> FloatArray:
+    def run(sign: float, part: Asked, into: FloatArray) -> None:
         from riskcore.kernels import moments, rolling, weighted
 
         x = z if sign > 0 else -z
         kind, above, gain, mass = _requests(part, window, weights is not None)
         if weights is not None:
-            return np.asarray(weighted.sliding_weighted(x, weights, kind, gain, mass))
+            weighted.sliding_weighted(x, weights, kind, gain, mass, into)
+            return
         means = moments.sliding_means(x, window) if bool((kind == _KINDS["expectile"]).any()) else np.empty(0)
-        return np.asarray(rolling.sliding_measures(x, window, means, kind, above, gain, mass))
+        rolling.sliding_measures(x, window, means, kind, above, gain, mass, into)
 
-    return _by_side(z.size - window + 1, asked, run)
+    return _by_side(np.empty((z.size - window + 1, len(asked))) if out is None else out, asked, run)
 
 
 def row_measures(rows: FloatArray, asked: Asked, weights: FloatArray | None = None) -> FloatArray:
@@ -142,7 +159,7 @@ def row_measures(rows: FloatArray, asked: Asked, weights: FloatArray | None = No
            [1.        , 1.66666667]])
     """
 
-    def run(sign: float, part: Asked) -> FloatArray:
+    def run(sign: float, part: Asked, into: FloatArray) -> None:
         from riskcore.kernels import moments, rolling, weighted
 
         x, w = rows, weights
@@ -150,33 +167,40 @@ def row_measures(rows: FloatArray, asked: Asked, weights: FloatArray | None = No
             x, w = -rows[:, ::-1], None if weights is None else np.ascontiguousarray(weights[:, ::-1])
         kind, above, gain, mass = _requests(part, rows.shape[1], weights is not None)
         if w is not None:
-            return np.asarray(weighted.row_weighted(x, w, kind, gain, mass))
+            into[:] = weighted.row_weighted(x, w, kind, gain, mass)
+            return
         means = moments.row_means(x) if bool((kind == _KINDS["expectile"]).any()) else np.empty(0)
-        return np.asarray(rolling.row_measures(x, means, kind, above, gain, mass))
+        into[:] = rolling.row_measures(x, means, kind, above, gain, mass)
 
-    return _by_side(len(rows), asked, run)
+    return _by_side(np.empty((len(rows), len(asked))), asked, run)
 
 
 def _requests(asked: Asked, n: int, weighted: bool) -> tuple[Any, ...]:
     """Kind, losses above the VaR, 2 tau - 1, and the probability beyond the level, times `n` without weights."""
-    kind = np.array([_KINDS[measure] for measure, _ in asked], dtype=np.int64)
-    above = np.array([n - quantile_rank(n, level) for _, level in asked], dtype=np.int64)
-    gain = np.array([2.0 * level - 1.0 for _, level in asked])
-    if weighted:
-        mass = np.array([tail_probability(level) for _, level in asked])
-    else:
-        mass = np.array([float(n * (1 - exact_level(level))) for _, level in asked])
+    rows = [_request(measure, level, n, weighted) for measure, level in asked]
+    kind, above = np.array([row[:2] for row in rows], dtype=np.int64).reshape(-1, 2).T.copy()
+    gain, mass = np.array([row[2:] for row in rows], dtype=np.float64).reshape(-1, 2).T.copy()
     return kind, above, gain, mass
 
 
-def _by_side(k: int, asked: Asked, run: Callable[[float, Asked], FloatArray]) -> FloatArray:
+@lru_cache(maxsize=256)
+def _request(measure: Measure, level: float, n: int, weighted: bool) -> tuple[int, int, float, float]:
+    """One entry of each; the exact arithmetic of levels takes longer than a short series."""
+    mass = tail_probability(level) if weighted else float(n * (1 - exact_level(level)))
+    return _KINDS[measure], n - quantile_rank(n, level), 2.0 * level - 1.0, mass
+
+
+def _by_side(out: FloatArray, asked: Asked, run: Callable[[float, Asked, FloatArray], None]) -> FloatArray:
     """Run on the losses, and for expectile levels under one half on minus the losses, whose other tail they are."""
     asked = [(measure, float(level)) for measure, level in asked]
-    out = np.empty((k, len(asked)))
     low = np.array([measure == "expectile" and level < 0.5 for measure, level in asked], dtype=bool)
-    if not low.all():
-        out[:, ~low] = run(1.0, [asked[j] for j in np.flatnonzero(~low)])
-    if low.any():
-        mirror: Asked = [("expectile", tail_probability(asked[j][1])) for j in np.flatnonzero(low)]
-        out[:, low] = -run(-1.0, mirror)
+    if not low.any():
+        run(1.0, asked, out)
+        return out
+    for sign, here in ((1.0, np.flatnonzero(~low)), (-1.0, np.flatnonzero(low))):
+        part: Asked = [asked[j] if sign > 0 else ("expectile", tail_probability(asked[j][1])) for j in here]
+        if part:
+            found = np.empty((len(out), here.size))
+            run(sign, part, found)
+            out[:, here] = sign * found
     return out

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+from riskcore.plots.compared import murphy_diagram, reliability_diagram, three_zone_matrix
 from riskcore.plots.days import (
     band_spec,
     ema_indicators,
@@ -62,14 +63,17 @@ __all__ = [
     "fitted_pit",
     "forecast_band",
     "level_curve",
+    "murphy_diagram",
     "news_impact",
     "p_value_heatmap",
     "pit_histogram",
     "rebased_prices",
+    "reliability_diagram",
     "residual_acf",
     "residual_qq",
     "rolling_hits",
     "score_bars",
     "sparkline",
     "steady",
+    "three_zone_matrix",
 ]

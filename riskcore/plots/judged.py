@@ -152,8 +152,8 @@ def score_spec(score_table: pd.DataFrame, *, asset: str | None = None) -> style.
         top = {"y": axes["yaxis" + n]["domain"][1], "yref": "paper", "yanchor": "bottom"}
         notes.append({"text": _panel_title(key, part), "font": {"size": 13}, "showarrow": False, **place, **top})
         data.append(bars)
-    title = f"{style.safe(asset)}: scores against the best"
-    subtitle = "mean scores, lower is better; 0 is the best model"
+    title = f"{style.safe(asset)}: mean scores"
+    subtitle = "against the best model, which is 0; lower is better"
     look: dict[str, Any] = {
         "height": height,
         "legend": False,
@@ -314,7 +314,8 @@ def by_score(scores: pd.DataFrame) -> dict[tuple[str, float | None, str], list[d
 def _panel_title(key: tuple[str, float | None, str], part: list[dict[Any, Any]]) -> str:
     measure, level, score = key
     target = "" if measure == "density" else f" · {style.target_text(measure, level)}"
-    target = target.replace("ES ", "") if score == "fz0" else target  # its name says it
+    # what the score's name says is left out: a phone has room for about 40 letters
+    target = target.replace("ES ", "") if score == "fz0" else target.replace("expectile VaR ", "")
     title = f"<b>{style.safe(style.title(score))}</b>{target}"
     if not _is_relative(score):
         title += " (difference)"

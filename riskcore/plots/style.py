@@ -53,21 +53,39 @@ TITLES = {
     "tuff": "Time until first failure",
     "christoffersen_independence": "Christoffersen independence",
     "christoffersen_coverage": "Christoffersen conditional coverage",
+    "tbfi": "Waits for hits (Haas)",
+    "tbf": "Number of hits and waits (Haas)",
+    "weibull_duration": "Weibull duration (Christoffersen, Pelletier)",
+    "gmm_duration": "GMM duration (Candelon and others)",
+    "geometric_var": "Geometric-VaR (Pelletier, Wei)",
     "dynamic_quantile": "Dynamic quantile (Engle, Manganelli)",
+    "var_quantile_regression": "Quantile regression on the VaR (Gaglianone and others)",
     "acerbi_szekely_z1": "Acerbi-Szekely Z1",
     "acerbi_szekely_z2": "Acerbi-Szekely Z2",
+    "acerbi_szekely_z3": "Acerbi-Szekely Z3",
     "minimally_biased": "Minimally biased (Acerbi, Szekely)",
     "exceedance_residuals": "Exceedance residuals (McNeil, Frey)",
+    "du_escanciano": "Du-Escanciano",
+    "du_escanciano_conditional": "Du-Escanciano conditional",
     "costanzino_curran": "Costanzino-Curran",
+    "berkowitz_tail": "Berkowitz tail",
+    "multinomial": "Hits at several levels (Kratz, Lok, McNeil)",
+    "esr": "Regression of ES (Bayer, Dimitriadis)",
     "es_calibration": "Calibration of VaR and ES",
     "expectile_calibration": "Calibration of the expectile",
     "expectile_conditional_calibration": "Conditional calibration of the expectile",
+    "expectile_realized_score": "Realised score of the expectile",
     "pit_uniformity": "Uniformity of the PIT",
+    "e_var": "E-process of the VaR (any time)",
+    "e_es": "E-process of VaR and ES (any time)",
+    "e_expectile": "E-process of the expectile (any time, gains capped)",
+    "berkowitz": "Berkowitz",
     "quantile": "Quantile score",
     "expectile": "Asymmetric squared error",
     "fz0": "FZ0 score of VaR and ES",
     "log_score": "Log score",
     "crps": "CRPS",
+    "tail_crps": "CRPS weighted toward the upper tail",
 }
 """What readers call the tests and scores of the tables."""
 
@@ -253,7 +271,7 @@ def panels(heights: Sequence[float], spacing: float = 0.0, *, shared: bool = Tru
         n, bottom = axis_number(i), sum(sizes[i:]) + spacing * (len(sizes) - i)
         follows = {"matches": f"x{len(sizes)}", "showticklabels": False} if shared and i < len(sizes) else {}
         axes["xaxis" + n] = {"anchor": "y" + n, "domain": [0.0, 1.0], **follows}
-        axes["yaxis" + n] = {"anchor": "x" + n, "domain": [bottom, bottom + size]}
+        axes["yaxis" + n] = {"anchor": "x" + n, "domain": [bottom, min(bottom + size, 1.0)]}  # a sum may round above 1
     return axes
 
 

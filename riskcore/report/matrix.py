@@ -13,6 +13,7 @@ import pandas as pd
 
 from riskcore import defaults
 from riskcore.backtests import BACKTESTS
+from riskcore.backtests.hit_laws import MOST_DAYS
 from riskcore.backtests.size import ENUMERATED, attained_size
 from riskcore.errors import require
 from riskcore.plots.judged import hits_text, missing_as_hits
@@ -33,16 +34,16 @@ _SIZES = {
         "Of forecasts that are right, this p-value rejects about 9 to 17 in 100 at VaR 99 % instead of 5: "
         "two hits within four days reject by themselves."
     ),
-    "christoffersen_coverage": (
-        "Of forecasts that are right, this p-value rejects about 1 to 4 in 100 in 250 days instead of 5: "
-        "that it does not reject says little in a short sample."
+    "var_quantile_regression": "The asymptotic p-value rejects 13 to 38 in 100 right forecasts in 250 days, not 5.",
+    "esr": "The asymptotic p-value rejects 32 to 48 in 100 right forecasts in 250 days, not 5.",
+    "du_escanciano_conditional": (
+        "Of forecasts that are right, the asymptotic p-value rejects 9 to 13 in 100 instead of 5."
     ),
     "es_calibration": "The asymptotic p-value rejects 9 to 26 in 100 right forecasts instead of 5.",
     "expectile_calibration": "The asymptotic p-value rejects 7 to 45 in 100 right forecasts instead of 5.",
     "expectile_conditional_calibration": "The asymptotic p-value rejects too many right forecasts.",
 }
 """What is known of the attained size of asymptotic p-values, as the tests' own pages say it."""
-_FEW_DAYS = {"christoffersen_coverage": 500}
 _SYMBOLS = {"I": "1 on a day with a hit, else 0", "L": "loss", "v": "VaR", "e": "ES"}
 _METHODS = {
     "asymptotic": "asymptotic: from the limit law of long samples",
@@ -52,6 +53,8 @@ _METHODS = {
     "simulated: exponential excess": "simulated with exponential excess over the VaR",
     "simulated: residual law": "simulated from the residuals: approximate",
     "simulated: Bernoulli hits": "simulated from independent hits",
+    "anytime-valid (Ville)": "valid however often one looks: 1 over the largest value of a bet against the model",
+    "simulated: uniform PIT": "simulated from independent uniform values of the PIT",
 }
 
 
@@ -259,13 +262,13 @@ def _warnings(record: Mapping[Any, Any]) -> list[str]:
     if math.isnan(float(record["p_value"])) or record["p_method"] != "asymptotic":
         return found
     test = str(record["test"])
-    if test in ENUMERATED:
+    if test in ENUMERATED and n_obs <= MOST_DAYS:
         share = attained_size(test, int(n_obs), float(record["level"]))
         if abs(share - defaults.SIZE) > 0.01:
             found.append(
                 f"Of forecasts that are right, this p-value rejects {100 * share:.1f} in 100 at {n_obs:,.0f} days "
                 f"instead of {100 * defaults.SIZE:g}: hits come in whole numbers."
             )
-    elif test in _SIZES and n_obs <= _FEW_DAYS.get(test, math.inf):
+    elif test in _SIZES:
         found.append(_SIZES[test])
     return found

@@ -11,8 +11,9 @@ import pandas as pd
 from riskcore import defaults, plots
 from riskcore.forecasts import Forecasts
 from riskcore.plots.style import only
-from riskcore.report import settings, view
+from riskcore.report import observed, settings, view
 from riskcore.report.figures import FigureStore
+from riskcore.tables import summary_table
 
 MANY, SHOWN = 10, 3
 """With so many assets, those beyond the first few are folded."""
@@ -69,7 +70,8 @@ def html_report(
     store = FigureStore()
     best = {asset: view.ranked(forecasts, scores, asset) for asset in forecasts.assets}
     chosen = {asset: model for asset, (model, _) in best.items()}
-    sections = [_asset_section(store, forecasts, scores, backtests, asset, chosen[asset]) for asset in chosen]
+    summary = summary_table(forecasts)
+    sections = [_asset_section(store, forecasts, scores, backtests, summary, x, chosen[x]) for x in chosen]
     for section in sections[SHOWN:] if len(sections) >= MANY else ():
         section["folded"] = True
     templates = files("riskcore") / "templates"
@@ -87,6 +89,7 @@ def html_report(
         headlines=view.headlines(forecasts, best),
         tomorrow=view.tomorrow(forecasts, chosen),
         sections=sections,
+        summary_heads=observed.SUMMARY_HEADS,
         findings=view.finding_rows(findings),
         failed_units=list(known.get("failed_units") or ()),
         settings=settings.settings_rows(manifest),
@@ -100,7 +103,13 @@ def html_report(
 
 
 def _asset_section(
-    store: FigureStore, forecasts: Forecasts, scores: pd.DataFrame, backtests: pd.DataFrame, asset: str, first: str
+    store: FigureStore,
+    forecasts: Forecasts,
+    scores: pd.DataFrame,
+    backtests: pd.DataFrame,
+    summary: pd.DataFrame,
+    asset: str,
+    first: str,
 ) -> dict[str, Any]:
     """Figures by model, `first` the one shown, and the tables of one asset."""
     models = [m for a, m in forecasts.units if a == asset]
@@ -114,7 +123,8 @@ def _asset_section(
                 figures.append({"heading": heading, "reason": "", **store.add(spec)})
             else:
                 figures.append({"heading": heading, "reason": html.unescape(spec["layout"]["annotations"][0]["text"])})
-        panels.append({"model": model, "figures": figures, "open": model == first})
+        log = observed.exceptions_log(unit, asset, model) if model == first else []
+        panels.append({"model": model, "figures": figures, "open": model == first, "exceptions": log})
     tables = {"score_bars": scores[scores["asset"] == asset], "p_value_heatmap": backtests[backtests["asset"] == asset]}
     judged = {}
     for name, table in tables.items():
@@ -127,6 +137,7 @@ def _asset_section(
         "bars": judged["score_bars"],
         "heatmap": judged["p_value_heatmap"],
         "scores": view.score_blocks(tables["score_bars"], asset),
+        "summary": observed.summary_blocks(summary, asset),
         "tests": view.backtest_blocks(tables["p_value_heatmap"], asset),
     }
 

@@ -17,6 +17,7 @@ from riskcore.scores.density import crps_score, log_score
 from riskcore.scores.elementary import elementary_expectile_score, elementary_quantile_score
 from riskcore.scores.identification import es_identification, expectile_identification, var_identification
 from riskcore.scores.pointwise import expectile_score, fz0_score, quantile_score
+from riskcore.scores.weighted import quantile_weighted_crps, threshold_weighted_crps
 
 __all__ = [
     "SCORES",
@@ -30,6 +31,8 @@ __all__ = [
     "fz0_score",
     "log_score",
     "quantile_score",
+    "quantile_weighted_crps",
+    "threshold_weighted_crps",
     "var_identification",
 ]
 
@@ -45,8 +48,8 @@ class Score:
     measure : {"var", "es", "expectile", "density"}
         What it judges; ES always beside its VaR.
     needs : tuple of str
-        What it reads of a table of forecasts: measures at one level, or columns that hold the score already because
-        it comes from the day's law.
+        What it reads of a table of forecasts: measures at one level, columns that hold the score already because it
+        comes from the day's law, or "tail", the quantiles of that law.
     """
 
     run: Callable[..., FloatArray]
@@ -61,5 +64,6 @@ SCORES: Mapping[str, Score] = MappingProxyType(
         "fz0": Score(fz0_score, measure="es", needs=("var", "es")),
         "log_score": Score(log_score, measure="density", needs=("log_score",)),
         "crps": Score(crps_score, measure="density", needs=("crps",)),
+        "tail_crps": Score(quantile_weighted_crps, measure="density", needs=("tail",)),
     }
 )

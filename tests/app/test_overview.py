@@ -76,8 +76,9 @@ def test_figures_are_the_full_walks(open_page, sample, losses) -> None:
     assert f"from losses to {series.index[-1]:%Y-%m-%d}" in texts
     assert f"{100 * state.implied_var_level:.2f} %" in texts
     assert any(f"{state.hits.zone} zone" in text.value for text in app.markdown)
-    hits = next(metric for metric in app.metric if metric.label == "Hits in 250 days")
-    assert "green while the chance of so many hits or fewer stays below 95 %" in hits.help  # F(x) = P(X <= x)
+    words = next(text.value for text in app.markdown if "**Hits**" in text.value)
+    assert "green while the chance of so many hits or fewer stays below 95 %" in words  # F(x) = P(X <= x)
+    assert "losses are minus log returns" in words
     assert f"{worst(series).date:%Y-%m-%d}" in texts
     quick = overview.last_days(losses["S&P 500"], "S&P 500", "fhs")
     pd.testing.assert_frame_equal(quick.frame, table.frame.iloc[-len(quick.frame) :])

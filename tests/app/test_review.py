@@ -127,6 +127,9 @@ def test_the_form_says_what_a_run_amounts_to(review: Any) -> None:
 def test_a_new_tab_begins_with_the_settings_of_the_newest_run(review: Any, job: Any) -> None:
     job()
     page = review()
+    assert not page.multiselect  # folded, and not made
+    page.session_state["rc.w.review.form.True"] = True
+    page.run()
     assert box(page, "Models").value == SETTINGS["models"]
     assert page.date_input[0].value == pd.Timestamp(str(SETTINGS["from"])).date()
     assert page.date_input[1].value is None

@@ -16,7 +16,7 @@ from riskcore.errors import DataError
 
 METHODS = {
     "asymptotic", "exact", "bootstrap", "none", "simulated: own law", "simulated: exponential excess",
-    "simulated: residual law", "simulated: Bernoulli hits",
+    "simulated: residual law", "simulated: Bernoulli hits", "simulated: uniform PIT", "anytime-valid (Ville)",
 }  # fmt: skip
 LEVELS = np.array(defaults.TAIL_LEVELS)
 QUANTILES = np.log(LEVELS / (1 - LEVELS)) * 0.01

@@ -12,7 +12,9 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from riskcore import backtests as bt
-from riskcore.backtests.coverage import lr_independence
+from riskcore.backtests.coverage import distance, markov
+from riskcore.backtests.hit_laws import exact_law, lr_independence
+from riskcore.backtests.nulls import Hits
 from riskcore.errors import ConfigError, DataError
 
 
@@ -42,7 +44,7 @@ def matlab(golden):
 )
 def test_published_example(matlab, name, key):
     losses, level, expected = matlab
-    result = bt.BACKTESTS[name].run(losses, 0.5, level)
+    result = bt.BACKTESTS[name].run(losses, 0.5, level, p_value="asymptotic")
     assert_allclose(
         [result.statistic, result.p_value], [expected[key]["statistic"], expected[key]["p_value"]], rtol=1e-10
     )
@@ -65,7 +67,7 @@ def test_published_example_from_its_data(shared_data, matlab):
 def test_kupiec_published_reports(golden):
     for case in golden("kupiec_rugarch").values():
         n, x, level = (case["input"][k] for k in ("T", "exceptions", "level"))
-        result = bt.kupiec(series(n, list(range(1, x + 1))), 0.5, level)
+        result = bt.kupiec(series(n, list(range(1, x + 1))), 0.5, level, p_value="asymptotic")
         assert_allclose(result.statistic, case["expected"]["kupiec_lr"], rtol=1e-10)
         assert_allclose(result.p_value, case["expected"]["p_value"], rtol=1e-10)
 
@@ -74,7 +76,10 @@ def test_kupiec_exact_size(golden):
     for case in golden("kupiec_exact_size").values():
         n, level, size = (case["input"][k] for k in ("T", "level", "nominal_size"))
         counts = range(min(n, 120) + 1)
-        rejected = [bt.kupiec(series(n, list(range(1, x + 1))), 0.5, level).rejects(size) for x in counts]
+        run = lambda x, n=n, level=level: bt.kupiec(  # noqa: E731
+            series(n, list(range(1, x + 1))), 0.5, level, p_value="asymptotic"
+        )
+        rejected = [run(x).rejects(size) for x in counts]
         mass = stats.binom.pmf(np.flatnonzero(rejected), n, 1 - level).sum()
         assert_allclose(mass, case["expected"]["exact_size"], rtol=0, atol=1e-10)
         accepted = np.flatnonzero(~np.array(rejected))
@@ -100,7 +105,9 @@ def test_binomial_with_levels_by_day():
     level = np.array([0.9, 0.95, 0.99, 0.9, 0.975])
     result = bt.binomial(series(5, [2]), 0.5, level)
     assert_allclose(result.statistic, (1 - (1 - level).sum()) / np.sqrt((level * (1 - level)).sum()))
-    assert bt.binomial(series(5, [2]), 0.5, level, p_value="exact").reason == "the exact law needs one level"
+    assert (
+        bt.binomial(series(5, [2]), 0.5, level, p_value="exact").reason == "the exact law needs one level for all days"
+    )
     assert bt.kupiec(series(5, [2]), 0.5, level).reason == "needs one level for all days"
 
 
@@ -112,7 +119,9 @@ def test_exact_conditional_coverage(golden):
     assert_allclose(exact.details["lr_coverage"], expected["lr_uc"], rtol=1e-8)
     assert_allclose(exact.details["lr_independence"], expected["lr_ind"], rtol=1e-8)
     assert_allclose([exact.statistic, exact.p_value], [expected["lr_cc"], expected["p_exact"]], rtol=1e-8)
-    assert_allclose(bt.christoffersen_coverage(losses, 0.5, 0.95).p_value, expected["p_chi2"], rtol=1e-8)
+    assert_allclose(
+        bt.christoffersen_coverage(losses, 0.5, 0.95, p_value="asymptotic").p_value, expected["p_chi2"], rtol=1e-8
+    )
 
 
 @pytest.mark.parametrize("name", ["christoffersen_independence", "christoffersen_coverage"])
@@ -124,6 +133,90 @@ def test_exact_p_values_by_brute_force(name):
     for i in range(0, len(paths), 7):
         expected = chance[statistics >= statistics[i] - 1e-9].sum()
         assert_allclose(run(paths[i], 0.5, level, p_value="exact").p_value, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("n", "level"), [(250, 0.99), (60, 0.95), (1, 0.9)])
+def test_exact_wait_against_the_geometric_law(n, level):
+    """Given that there is a hit within n days."""
+    waits = np.arange(1, n + 1)
+    chance = stats.geom.pmf(waits, 1 - level) / stats.geom.cdf(n, 1 - level)
+    results = [bt.tuff(series(n, [wait]), 0.5, level) for wait in waits]
+    statistics = np.array([r.statistic for r in results])
+    for result in results[:: max(n // 9, 1)]:
+        assert result.p_method == "exact"
+        assert_allclose(result.p_value, chance[statistics >= result.statistic - 1e-9].sum(), rtol=1e-10)
+        above = chance[statistics > result.statistic + 1e-9].sum()
+        assert_allclose(result.details["mid_p"], 0.5 * (above + result.p_value), rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "name", ["binomial", "kupiec", "tuff", "christoffersen_independence", "christoffersen_coverage"]
+)
+def test_exact_p_values_keep_their_size(name):
+    """All sequences of ten days: P(p < size) is what `details` say, and the largest one attainable below the size."""
+    level, run = 0.8, bt.BACKTESTS[name].run
+    paths = np.array(list(itertools.product([0.0, 1.0], repeat=10)))
+    results = [run(path, 0.5, level) for path in paths]
+    p, mid = np.array([(r.p_value, r.details.get("mid_p", np.nan)) for r in results]).T
+    chance = np.prod(np.where(paths > 0, 1 - level, level), axis=1)[np.isfinite(p)]
+    chance, mid, p = chance / chance.sum(), mid[np.isfinite(p)], p[np.isfinite(p)]
+    for size in (0.01, 0.05, 0.1, 0.3, 0.7):
+        assert chance[p <= size].sum() <= size + 1e-12
+    assert_allclose(chance[p < 0.05].sum(), results[-1].details["attained_size"], rtol=1e-9)
+    assert_allclose(chance @ mid, 0.5, rtol=1e-9)  # the mean of a mid-p is one half
+
+
+@pytest.mark.parametrize("name", ["binomial", "christoffersen_independence"])
+def test_simulated_agrees_with_exact(name):
+    losses = series(250, [20, 60, 61, 140, 180, 220, 230, 240])
+    exact = bt.BACKTESTS[name].run(losses, 0.5, 0.99, p_value="exact").p_value
+    drawn = bt.BACKTESTS[name].run(losses, 0.5, 0.99, p_value="simulated", n_simulations=20_000)
+    assert drawn.p_method == "simulated: Bernoulli hits"
+    # |z| takes two counts at equal distance together, the exact test orders them by their probability
+    expected = exact if name == "christoffersen_independence" else stats.binom.sf(7, 250, 0.01)
+    assert_allclose(drawn.p_value, expected, atol=4 * np.sqrt(expected / 20_000))
+
+
+def test_batches_are_their_paths():
+    """The statistics behind simulated nulls, on all sequences of seven days at once."""
+    paths = np.array(list(itertools.product([False, True], repeat=7)))
+    chain, count = (f(Hits.of(paths), np.full(7, 0.9), ()) for f in (markov, distance))
+    assert_allclose(chain, [direct_independence(path) for path in paths], atol=1e-9)
+    assert_allclose(count, np.abs(paths.sum(axis=1) - 0.7) / np.sqrt(0.63), rtol=1e-12)
+
+
+def test_levels_by_day_are_simulated():
+    level = np.linspace(0.9, 0.99, 300)
+    losses = series(300, [5, 6, 100, 200, 290])
+    drawn = bt.binomial(losses, 0.5, level, n_simulations=20_000)
+    spread = np.sum((1 - level) * level)
+    assert drawn.p_method == "simulated: Bernoulli hits"
+    assert_allclose(drawn.statistic, (5 - (1 - level).sum()) / np.sqrt(spread))
+    law = np.ones(1)  # of the sum of independent hits, one day after the other
+    for rate in 1 - level:
+        law = np.convolve(law, [1 - rate, rate])
+    far = np.abs(np.arange(301) - (1 - level).sum()) >= abs(5 - (1 - level).sum()) - 1e-9
+    assert_allclose(drawn.p_value, law[far].sum(), atol=4 * np.sqrt(law[far].sum() / 20_000))
+    chain = bt.christoffersen_independence(losses, 0.5, level)
+    assert chain.p_method == "simulated: Bernoulli hits"
+    for name, p_value in [
+        ("christoffersen_independence", "asymptotic"),
+        ("christoffersen_coverage", "auto"),
+        ("tuff", "auto"),
+    ]:
+        assert bt.BACKTESTS[name].run(losses, 0.5, level, p_value=p_value).reason == "needs one level for all days"
+
+
+def test_exact_laws_of_long_series():
+    """At 20,000 days the law is still enumerated: it is a law, and near its chi-square limit."""
+    n, level = 20_000, 0.95
+    law = exact_law("christoffersen_coverage", n, level)
+    assert_allclose(law.tails[0], 1.0, rtol=1e-12)
+    assert law.tails[-1] < 1e-14
+    assert_allclose(law.tail(stats.chi2.isf([0.5, 0.05, 0.01], 2)), [0.5, 0.05, 0.01], rtol=0.05)
+    assert bt.christoffersen_coverage(np.zeros(100_001), 0.5, 0.99).p_method == "asymptotic"
+    told = bt.christoffersen_coverage(np.zeros(100_001), 0.5, 0.99, p_value="exact")
+    assert told.reason == "the exact law is enumerated up to 100,000 days"
 
 
 def direct_independence(hits: np.ndarray) -> float:
@@ -220,7 +313,7 @@ def test_errors_name_the_argument():
         bt.kupiec([1.0], 0.5, 0.01)
     with pytest.raises(ConfigError, match="nan must be one of drop, raise, hit, got 'skip'"):
         bt.kupiec([1.0], 0.5, 0.99, nan="skip")
-    with pytest.raises(ConfigError, match="p_value must be one of asymptotic, exact, got 'fast'"):
+    with pytest.raises(ConfigError, match="p_value must be one of auto, exact, asymptotic, got 'fast'"):
         bt.kupiec([1.0], 0.5, 0.99, p_value="fast")
     with pytest.raises(DataError, match=r"var must have the shape of losses, got \(2,\) and \(3,\)"):
         bt.kupiec([1.0, 2.0, 3.0], [1.0, 2.0], 0.99)

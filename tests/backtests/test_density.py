@@ -1,4 +1,4 @@
-"""Tests of the PIT against scipy and the published zone probability."""
+"""Tests of the whole law by the PIT, against scipy, plain formulas and draws."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from riskcore import backtests as bt
-from riskcore.backtests.density import tail_sum_sf
-from riskcore.errors import DataError
+from riskcore.errors import ConfigError, DataError
 
 
 @pytest.mark.parametrize("n", [5, 60, 5000])
@@ -28,38 +27,112 @@ def test_pit_at_the_bounds():
     assert bt.pit_uniformity([0.5]).reason == "1 usable days, at least 5 needed"
 
 
-def test_costanzino_curran(golden):
-    case = golden("costanzino_curran")["ufrisk_readme"]
-    n, level, target = (case["input"][k] for k in ("T", "level", "statistic"))
-    pit = np.full(n, 0.5)
-    pit[:6] = level + (1 - level) * target / 6
-    result = bt.costanzino_curran(pit, level, p_value="asymptotic")
-    assert_allclose(result.statistic, target, rtol=1e-12)
-    assert_allclose(result.details["cumulative_probability"], case["expected"]["probability"], rtol=0, atol=1e-10)
-    assert result.details["zone"] == case["expected"]["zone"]
-    assert_allclose(result.p_value, 1 - case["expected"]["probability"], rtol=0, atol=1e-10)
+def test_asymptotic_law_of_the_distance():
+    pit = np.random.default_rng(3).random(800) ** 1.05
+    expected = stats.kstest(pit, "uniform", method="asymp")
+    assert_allclose(bt.pit_uniformity(pit, p_value="asymptotic").p_value, expected.pvalue, rtol=1e-9)
 
 
-def test_costanzino_curran_zones():
-    def zone(total: float) -> str:
-        pit = np.full(250, 0.5)
-        pit[:10] = 0.975 + 0.025 * total / 10
-        return str(bt.costanzino_curran(pit, 0.975, p_value="asymptotic").details["zone"])
+def portmanteau(pit: np.ndarray, lags: int) -> float:
+    """Ljung and Box on u and on the squares of its deviations, lag by lag."""
+    n, total = pit.size, 0.0
+    for x in (pit - pit.mean(), (pit - pit.mean()) ** 2):
+        x = x - x.mean()
+        total += sum((x[j:] @ x[:-j] / (x @ x)) ** 2 / (n - j) for j in range(1, lags + 1))
+    return n * (n + 2) * total
 
-    assert [zone(x) for x in (5.47, 5.49, 8.43, 8.45)] == ["green", "yellow", "yellow", "red"]
+
+def test_independence_by_the_formula():
+    pit = np.random.default_rng(4).random(300)
+    result = bt.pit_uniformity(pit, form="independence", lags=3)
+    assert_allclose(result.statistic, portmanteau(pit, 3), rtol=1e-10)
+    assert (result.details["df"], result.p_method) == (6, "simulated: uniform PIT")
+    limit = bt.pit_uniformity(pit, form="independence", lags=3, p_value="asymptotic")
+    assert_allclose(limit.p_value, stats.chi2(6).sf(result.statistic), rtol=1e-10)
 
 
-def test_exact_zones(golden):
-    """The published limits of the binomial mixture of Irwin-Hall laws, and small cases by hand."""
-    case = golden("further_laws")["es_zones_exact"]
-    want, n, tail = case["expected"], case["input"]["T"], 1 - case["input"]["es_level"]
-    for limit, probability in ((want["green_below"], 0.05), (want["red_from"], 0.0001)):
-        low, high = (tail_sum_sf(limit * (1 + s * case["tolerance"]["rel"]), n, tail) for s in (1, -1))
-        assert low < probability < high
-    beyond = tail_sum_sf(want["normal_red_from"], n, tail)
-    assert_allclose(beyond, want["probability_beyond_normal_red"], rtol=case["tolerance"]["rel"])
-    assert_allclose(tail_sum_sf(0.3, 1, 0.2), 0.2 * 0.7, rtol=1e-6)
-    assert_allclose(tail_sum_sf(1.5, 2, 0.1), 0.01 * 0.125, rtol=1e-5)
-    assert tail_sum_sf(0.0, 5, 0.1) == 1.0
-    assert tail_sum_sf(400.0, 250, 0.025) == 0.0
-    assert 0.2 < tail_sum_sf(255.0, 20_000, 0.025) < 0.4
+def test_independence_of_each_power_against_statsmodels():
+    diagnostic = pytest.importorskip("statsmodels.stats.diagnostic")
+    pit = np.random.default_rng(5).random(250)
+    parts = [diagnostic.acorr_ljungbox(x, lags=[5]).lb_stat.item() for x in (pit, (pit - pit.mean()) ** 2)]
+    assert_allclose(bt.pit_uniformity(pit, form="independence").statistic, sum(parts), rtol=1e-10)
+
+
+def test_simulated_independence_against_plain_draws():
+    rng = np.random.default_rng(6)
+    pit = rng.random(60)
+    p = bt.pit_uniformity(pit, form="independence", n_simulations=9999).p_value
+    draws = [portmanteau(rng.random(60), 5) for _ in range(2000)]
+    share = np.mean(np.array(draws) >= portmanteau(pit, 5))
+    assert abs(p - share) < 4 * np.sqrt(share * (1 - share) * (1 / 2000 + 1 / 9999))
+
+
+def test_dependence_is_found():
+    rng = np.random.default_rng(7)
+    noise = rng.standard_normal(500)
+    followed = stats.norm.cdf(np.convolve(noise, [0.8, 0.6])[:500])  # uniform, but correlated
+    vol = np.exp(0.8 * np.convolve(rng.standard_normal(520), np.ones(20) / np.sqrt(20), mode="valid"))[:500]
+    spread = stats.norm.cdf(vol * rng.standard_normal(500))  # uncorrelated, but its squares are not
+    for pit in (followed, spread):
+        assert bt.pit_uniformity(pit, form="independence").p_value < 0.01
+
+
+def test_no_independence_without_variation():
+    assert "does not vary" in bt.pit_uniformity(np.full(50, 0.3), form="independence").reason
+    assert "does not vary" in bt.pit_uniformity(np.arange(50) % 2, form="independence").reason
+    assert bt.pit_uniformity(np.linspace(0, 1, 6), form="independence").reason == "6 usable days, at least 7 needed"
+    with pytest.raises(ConfigError, match="p_value must be one of auto, simulated, asymptotic, got 'exact'"):
+        bt.pit_uniformity(np.linspace(0, 1, 60), form="independence", p_value="exact")
+    with pytest.raises(ConfigError, match="lags must be a whole number of at least 1, got 0"):
+        bt.pit_uniformity(np.linspace(0, 1, 60), lags=0)
+
+
+@pytest.mark.parametrize(("n", "bins", "coverage"), [(60, 5, 0.9), (250, 10, 0.95), (1000, 20, 0.95)])
+def test_simultaneous_band_of_the_histogram_by_draws(n, bins, coverage):
+    band = bt.pit_band(n, bins=bins, coverage=coverage)
+    counts = np.random.default_rng(8).multinomial(n, np.full(bins, 1 / bins), size=40_000)
+
+    def share(low: float, high: float) -> float:
+        return float(np.mean(np.all((counts >= low) & (counts <= high), axis=1)))
+
+    low, high = band.lower[0], band.upper[0]
+    assert band.coverage >= coverage
+    assert_allclose(share(low, high), band.coverage, atol=4 * np.sqrt(0.05 * 0.95 / 40_000))
+    assert share(low + 1, high - 1) < coverage  # no narrower one would do
+    assert_allclose(band.points, np.linspace(0, 1, bins + 1), atol=1e-15)
+
+
+def test_band_of_two_bins_is_binomial():
+    band = bt.pit_band(100, bins=2, coverage=0.9)
+    low, high = int(band.lower[0]), int(band.upper[0])
+    assert low + high == 100
+    assert_allclose(band.coverage, stats.binom.cdf(high, 100, 0.5) - stats.binom.cdf(low - 1, 100, 0.5), rtol=1e-10)
+
+
+def test_pointwise_band_is_binomial():
+    band = bt.pit_band(250, bins=20, simultaneous=False)
+    assert_allclose([band.lower[3], band.upper[3]], stats.binom.ppf([0.025, 0.975], 250, 0.05))
+    ecdf = bt.pit_band(250, kind="ecdf", bins=4, simultaneous=False)
+    assert_allclose(ecdf.lower, stats.binom.ppf(0.025, 250, [0.25, 0.5, 0.75]) / 250)
+    assert_allclose(ecdf.upper, stats.binom.ppf(0.975, 250, [0.25, 0.5, 0.75]) / 250)
+    assert ecdf.coverage >= 0.95
+
+
+def test_simultaneous_band_of_the_ecdf_is_kolmogorovs():
+    band = bt.pit_band(250, kind="ecdf", bins=4)
+    reach = band.upper[1] - band.points[1]
+    assert_allclose(stats.kstwo.sf(reach, 250), 0.05, rtol=1e-8)
+    pit = np.linspace(0.002, 0.998, 250)
+    shifted = np.clip(pit + reach - 0.002 + 1e-9, 0, 1)
+    assert bt.pit_uniformity(shifted).p_value == pytest.approx(0.05, abs=2e-3)
+
+
+def test_bands_refuse():
+    with pytest.raises(ConfigError, match="bins must be at least 2, got 1"):
+        bt.pit_band(250, bins=1)
+    with pytest.raises(ConfigError, match="n_obs must be at least 1, got 0"):
+        bt.pit_band(0)
+    with pytest.raises(ConfigError, match=r"coverage must lie in \(0, 1\), got 95"):
+        bt.pit_band(250, coverage=95)
+    with pytest.raises(ConfigError, match="kind must be one of histogram, ecdf, got 'pdf'"):
+        bt.pit_band(250, kind="pdf")

@@ -29,7 +29,7 @@ def same_as_single(losses: np.ndarray, var: np.ndarray, level: np.ndarray, lags:
     rows = bt.coverage_panel(losses, var, level, lags=lags).to_dict("records")
     for row, x, v, p in zip(rows, losses.T, var.T, level, strict=True):
         for name in TESTS:
-            options = {"lags": lags} if name == "dynamic_quantile" else {}
+            options = {"p_value": "asymptotic"} | ({"lags": lags} if name == "dynamic_quantile" else {})
             single = bt.BACKTESTS[name].run(x, v, p, **options)
             assert_allclose([row[name], row[f"{name}_p"]], [single.statistic, single.p_value], rtol=1e-12)
             facts = [single.n_obs, single.details["missing"], single.details["hits"], single.details["expected_hits"]]

@@ -9,7 +9,7 @@ from scipy import stats
 
 from riskcore import backtests as bt
 from riskcore import defaults
-from riskcore.distributions import Normal, SampleLaw
+from riskcore.distributions import SampleLaw
 from riskcore.errors import ConfigError, DataError
 
 P = 0.975
@@ -55,49 +55,6 @@ def test_minimally_biased_formulas():
     assert_allclose(absolute.statistic, np.mean(gap), rtol=1e-10)
 
 
-def calibration(losses, var, es, level):
-    v = np.column_stack([(losses > var) - (1 - level), var - es + np.maximum(losses - var, 0) / (1 - level)])
-    mean, w = v.mean(axis=0), v.T @ v / len(v)
-    return v, len(v) * mean @ np.linalg.solve(w, mean)
-
-
-def test_calibration_forms():
-    losses, var, es, vol, tail = model(400, 2)
-    v, wald = calibration(losses, var, es, P)
-    simple = bt.es_calibration(losses, var, es, P, tail=tail)
-    assert_allclose(simple.statistic, wald, rtol=1e-9)
-    asymptotic = bt.es_calibration(losses, var, es, P, p_value="asymptotic")
-    assert_allclose(asymptotic.p_value, stats.chi2(2).sf(wald), rtol=1e-9)
-    r = (losses > var) * (losses - es) / ((1 - P) * vol)
-    t = np.sqrt(400) * r.mean() / np.sqrt(np.mean(r**2))
-    general = bt.es_calibration(losses, var, es, P, vol, form="general", p_value="asymptotic")
-    assert_allclose([general.statistic, general.p_value], [t**2, stats.chi2(1).sf(t**2)], rtol=1e-9)
-    one_sided = bt.es_calibration(
-        losses, var, es, P, vol, form="general", alternative="understated", p_value="asymptotic"
-    )
-    assert_allclose([one_sided.statistic, one_sided.p_value], [t, stats.norm.sf(t)], rtol=1e-9)
-    p = np.sort(stats.norm.sf(np.sqrt(400) * v.mean(axis=0) / np.sqrt(np.mean(v**2, axis=0))))
-    hommel = bt.es_calibration(losses, var, es, P, alternative="understated", p_value="asymptotic")
-    assert_allclose(hommel.p_value, min(1.0, 3.0 * min(p[0], p[1] / 2)), rtol=1e-9)
-
-
-def test_one_sided_calibration_does_not_reject_a_prudent_model():
-    """One package has the wrong sign for the VaR part."""
-    losses, var, es, _, tail = model(1000, 3, understated=1.5)
-    assert bt.es_calibration(losses, var, es, P, alternative="understated", tail=tail).p_value > 0.5
-    losses, var, es, _, tail = model(1000, 3, understated=0.6)
-    assert bt.es_calibration(losses, var, es, P, alternative="understated", tail=tail).p_value < 0.01
-
-
-def test_calibration_without_an_exception():
-    _, var, es, _, tail = model(250, 4)
-    result = bt.es_calibration(np.zeros(250), var, es, P, tail=tail)
-    assert 0 < result.p_value <= 0.01
-    assert np.isfinite(result.statistic)
-    asymptotic = bt.es_calibration(np.zeros(250), var, es, P, p_value="asymptotic")
-    assert asymptotic.reason == "no exception: the covariance of V is degenerate"
-
-
 @pytest.mark.parametrize("name", ["acerbi_szekely_z1", "acerbi_szekely_z2", "minimally_biased", "es_calibration"])
 @pytest.mark.parametrize("with_law", [True, False])
 def test_understated_risk_is_found(name, with_law):
@@ -140,28 +97,6 @@ def test_seed_and_generator():
     assert given.p_value == (1 + round(given.p_value * 300 - 1)) / 300
 
 
-def test_exceedance_residuals():
-    losses, var, es, vol, _ = model(1000, 8)
-    result = bt.exceedance_residuals(losses, var, es, P, vol)
-    r = ((losses - es) / vol)[losses > var]
-    t = stats.ttest_1samp(r, 0.0)
-    assert_allclose(result.statistic, t.statistic, rtol=1e-10)
-    rng = np.random.default_rng(1)
-    draws = (r - r.mean())[rng.integers(r.size, size=(20000, r.size))]
-    boot = np.sqrt(r.size) * draws.mean(axis=1) / draws.std(axis=1, ddof=1)
-    assert_allclose(result.p_value, np.mean(boot >= t.statistic), atol=0.05)
-    assert (result.p_method, result.details["scale"]) == ("bootstrap", "volatility")
-    assert bt.exceedance_residuals(losses, var, 0.5 * es, P, vol).p_value < 0.01
-
-
-def test_exceedance_residuals_refuses():
-    losses = np.zeros(100)
-    losses[[3, 30, 50, 80]] = [3.0, 4.0, 5.0, 6.0]
-    assert bt.exceedance_residuals(losses, 2.0, 3.0, P).reason == "4 exceptions, at least 5 needed"
-    losses[:20] = 4.0
-    assert bt.exceedance_residuals(np.where(losses > 0, 4.0, 0.0), 2.0, 3.0, P).reason == "the residuals do not vary"
-
-
 def test_bad_forecasts_give_a_reason():
     losses, var, es, _, tail = model(100, 9)
     for name in ("acerbi_szekely_z2", "es_calibration", "exceedance_residuals"):
@@ -179,17 +114,11 @@ def test_bad_forecasts_give_a_reason():
 
 
 def test_esback_series(shared_data):
-    """Published forecasts: the statistics by direct formulas on 4,527 days."""
+    """Published forecasts: the statistic by the direct formula on 4,527 days."""
     table = np.genfromtxt(shared_data / "more" / "esback_risk_forecasts.csv.gz", delimiter=",", skip_header=1)
-    losses, var, es, vol = -table[:, 1], -table[:, 2], -table[:, 3], table[:, 4]
-    hit = losses > var
+    losses, var, es = -table[:, 1], -table[:, 2], -table[:, 3]
     z2 = bt.acerbi_szekely_z2(losses, var, es, P, n_simulations=199)
-    assert_allclose(z2.statistic, 1 - np.sum(hit * losses / es) / (losses.size * (1 - P)), rtol=1e-11)
-    assert_allclose(
-        bt.es_calibration(losses, var, es, P, vol, n_simulations=199).statistic,
-        calibration(losses, var, es, P)[1],
-        rtol=1e-9,
-    )
+    assert_allclose(z2.statistic, 1 - np.sum((losses > var) * losses / es) / (losses.size * (1 - P)), rtol=1e-11)
 
 
 def test_own_law_null_counts_every_draw_beyond_the_level_as_a_hit():
@@ -205,21 +134,3 @@ def test_own_law_null_counts_every_draw_beyond_the_level_as_a_hit():
     hits, expected = result.details["hits"], result.details["expected_hits"]
     assert abs(hits - expected) < 4
     assert result.p_value > 0.01
-
-
-def test_es_calibration_without_a_hit_is_not_decided_by_rounding():
-    """With no hit the statistic is T in the sample and in each path without hits: the p-value is about P(no hit)."""
-    rng = np.random.default_rng(9)
-    for spread in (0.1, 0.003, 0.0003):
-        sigma = 1 + spread * rng.standard_normal(100)
-        quantiles = sigma[:, None] * Normal().ppf(np.array(defaults.TAIL_LEVELS))
-        losses = np.minimum(rng.standard_normal(100), 1.5) * sigma
-        result = bt.es_calibration(
-            losses,
-            sigma * Normal().ppf(0.975),
-            sigma * Normal().es(0.975),
-            0.975,
-            tail=(defaults.TAIL_LEVELS, quantiles),
-        )
-        assert result.details["hits"] == 0
-        assert 0.05 < result.p_value < 0.2

@@ -1,4 +1,4 @@
-"""Six scenarios in a browser: deep links, the way from upload to report, cancel, dark, accessible, narrow."""
+"""Scenarios in a browser: deep links, from upload to report, cancel, dark, accessible, narrow, another model."""
 
 from __future__ import annotations
 
@@ -77,11 +77,7 @@ def violations(guest: Any) -> list[str]:
     from axe_playwright_python.sync_playwright import Axe
 
     rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
-    # Left out: drawings, whose words are in their label; and what streamlit selects, written in the one accent colour
-    # that must also carry white text.
-    drawings = [".js-plotly-plot .svg-container"]
-    selected = ["[role=tab][aria-selected=true]", "[role=radio][aria-checked=true]"] if guest.dark else []
-    left_out = {"exclude": [[place] for place in drawings + selected]}
+    left_out = {"exclude": [[".js-plotly-plot .svg-container"]]}  # drawings, whose words are in their label
     found = Axe().run(guest.page, context=left_out, options=rules).response["violations"]
     return [f"{one['id']}: {[node['html'][:200] for node in one['nodes'][:3]]}" for one in found]
 
@@ -192,3 +188,38 @@ def test_cancelled_run_survives_the_tab_and_resumes(visit: Any) -> None:
     )
     again.click("Open in Backtest review")
     again.main.get_by_role("heading", name="Downloads").wait_for()
+
+
+def test_another_model_reaches_every_part_of_the_review(visit: Any, ran: str) -> None:
+    """The choice draws its own figures alone, unless a part further below is of one model too."""
+    guest = visit(token=ran)
+    guest.use_sample()
+    guest.open("review")
+
+    def titles() -> set[str]:
+        return set(guest.main.locator(".js-plotly-plot .gtitle").all_text_contents())
+
+    def choose(model: str) -> None:
+        option = guest.page.get_by_role("option", name=model, exact=True)
+        while not option.count():  # a click just after a redraw may open the list and close it again
+            guest.main.get_by_role("combobox", name="Model").click()
+            guest.page.wait_for_timeout(500)
+        option.click()
+        guest.main.locator(".gtitle", has_text=f"· {model}").first.wait_for()
+        guest.settled()
+
+    choose("historical")
+    guest.main.get_by_role("tab", name="PIT").click()
+    guest.main.locator(".gtitle", has_text="· historical").nth(2).wait_for()
+    choose("ewma")  # with PIT open
+    guest.main.locator(".gtitle", has_text="· ewma").nth(2).wait_for()
+    assert titles() == {"S&P 500 · ewma"}
+    guest.main.get_by_role("tab", name="Scores").click()
+    guest.settled()
+    choose("historical")  # its figures alone
+    guest.main.get_by_role("tab", name="PIT").click()
+    guest.main.locator(".gtitle", has_text="· historical").nth(2).wait_for()
+    assert titles() == {"S&P 500 · historical"}
+    choose("ewma")  # back to the model that the page was last drawn with
+    guest.main.locator(".gtitle", has_text="· ewma").nth(2).wait_for()
+    assert titles() == {"S&P 500 · ewma"}

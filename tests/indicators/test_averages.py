@@ -147,10 +147,23 @@ def test_labels_of_several_averages() -> None:
     assert ema(GAPS, span=[4]).shape == (300, 1)
 
 
+@pytest.mark.parametrize("columns", [2, 8, 37])
+def test_a_table_kept_by_columns_is_the_plain_recursion(columns: int) -> None:
+    x = np.asfortranarray(PANEL[:, :columns])
+    expected = np.transpose([plain_recursion(column, 0.1) for column in x.T])
+    out = ema(x, decay=0.9)
+    np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(out, ema(np.ascontiguousarray(x), decay=0.9))
+    frame = pd.DataFrame(dict(enumerate(x.T)))
+    np.testing.assert_array_equal(ema(frame, decay=0.9), out)
+    np.testing.assert_array_equal(ema(frame, decay=[0.9])[(1, 0.9)], out[:, 1])
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("where", [0, 5, 119])
 @pytest.mark.parametrize("options", [{}, {"start": "mean"}, {"bias_corrected": True}], ids=str)
-def test_infinite_values_are_refused(options: dict[str, Any], where: int) -> None:
-    x = PANEL.copy()
+def test_infinite_values_are_refused(options: dict[str, Any], where: int, order: Any) -> None:
+    x = np.array(PANEL, order=order)
     x[where, 4] = -np.inf
     with pytest.raises(DataError, match="x must be finite or NaN, got an infinite value"):
         ema(x, span=3, **options)

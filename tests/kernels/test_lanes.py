@@ -7,9 +7,9 @@ import pytest
 from numba import njit
 
 from riskcore.kernels import lanes
-from riskcore.kernels.lanes import WIDTH, exp, load, log, root, size, spread, store, where_positive, within
+from riskcore.kernels.lanes import WIDTH, exp, exp2, load, log, root, size, spread, store, where_positive, within
 
-PLUS, MINUS, TIMES, OVER, SIZE, ROOT, LOG, EXP, WITHIN, WHERE, FLOATS, SPREAD = range(12)
+PLUS, MINUS, TIMES, OVER, SIZE, ROOT, LOG, EXP, EXP2, WITHIN, WHERE, FLOATS, SPREAD = range(13)
 
 
 @njit
@@ -32,6 +32,8 @@ def apply(what, a, b, out):
             x = log(x)
         elif what == EXP:
             x = exp(x)
+        elif what == EXP2:
+            x = exp2(x)
         elif what == WITHIN:
             x = within(x, -1.5, 2.5)
         elif what == WHERE:
@@ -133,7 +135,19 @@ def test_exp_cuts_its_argument():
     assert result(EXP, np.zeros(WIDTH))[0] == 1.0
 
 
-@pytest.mark.parametrize("what", [PLUS, TIMES, OVER, ROOT, LOG, EXP, WITHIN, WHERE, FLOATS])
+def test_exp2_over_the_whole_range():
+    x = np.random.default_rng(4).uniform(-995.0, 995.0, 20_000 * WIDTH)
+    assert ulps(result(EXP2, x), np.exp2(x)).max() <= 2
+    whole = np.arange(-992.0, 992.0)
+    np.testing.assert_array_equal(result(EXP2, whole), np.exp2(whole))
+
+
+def test_exp2_cuts_its_argument():
+    x = np.array([-1e9, -996.0, -995.0, 0.0, 995.0, 996.0, np.inf, -np.inf])
+    np.testing.assert_array_equal(result(EXP2, x), np.exp2(np.clip(x, -995.0, 995.0)))
+
+
+@pytest.mark.parametrize("what", [PLUS, TIMES, OVER, ROOT, LOG, EXP, EXP2, WITHIN, WHERE, FLOATS])
 def test_a_lane_does_not_hear_of_the_others(what):
     """Bit for bit, whatever stands in the other lanes, and in whichever lane it stands."""
     rng = np.random.default_rng(what)

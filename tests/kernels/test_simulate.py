@@ -101,7 +101,7 @@ def test_drawn_es_sums_by_the_definition(name, level):
     var, es = (np.ascontiguousarray(x) for x in simulate.law_functionals(KNOTS, size[:, None] * law, level).T[:2])
     scale = 1.0 + np.arange(n) / n
     quantiles, knots = (np.empty((0, 0)), np.empty(0)) if name == "exponential" else (size[:, None] * law, KNOTS)
-    out = np.empty((25, 11))
+    out = np.empty((25, simulate.ES_SUMS))
     simulate.drawn_es_sums(seed, knots, quantiles, level, var, es, scale, out)
     chance, hits = 1 - level.min(), 0
     for path in range(25):
@@ -131,26 +131,29 @@ def test_drawn_expectile_sums_by_the_definition():
     size = np.linspace(1.0, 2.0, n)
     quantiles = size[:, None] * LAWS["skewed"]
     m, scale = np.ascontiguousarray(simulate.law_functionals(KNOTS, quantiles, level)[:, 2]), 0.5 + size
-    out = np.empty((300, 5))
-    simulate.drawn_expectile_sums(seed, KNOTS, quantiles, level, m, scale, out)
+    out = np.empty((300, 7))
+    forecast = 1.1 * m
+    simulate.drawn_expectile_sums(seed, KNOTS, quantiles, level, m, scale, forecast, out)
     for path in (0, 1, 255, 256, 299):  # on both sides of a block
         u = np.array(uniforms(seed, path, n))
         logits = np.log(u / (1 - u))
         losses = np.array([interpolated(q, np.array([y]))[0] for q, y in zip(quantiles, logits, strict=True)])
-        assert_allclose(out[path], simulate.expectile_sums(losses[:, None], m, level, scale)[0], rtol=1e-9, atol=1e-9)
+        expected = simulate.expectile_sums(losses[:, None], m, level, scale)[0]
+        expected[5] = simulate.expectile_sums(losses[:, None], forecast, level, scale)[0, 5]
+        assert_allclose(out[path], expected, rtol=1e-9, atol=1e-9)
 
 
 def test_paths_do_not_depend_on_their_number():
     level = np.full(20, 0.975)
     quantiles = np.tile(LAWS["normal"], (20, 1))
     var, es, m, _ = (np.ascontiguousarray(x) for x in simulate.law_functionals(KNOTS, quantiles, level).T)
-    few, many = np.empty((10, 11)), np.empty((300, 11))
+    few, many = np.empty((10, simulate.ES_SUMS)), np.empty((300, simulate.ES_SUMS))
     for out in (few, many):
         simulate.drawn_es_sums(3, KNOTS, quantiles, level, var, es, es, out)
     np.testing.assert_array_equal(few, many[:10])
-    few, many = np.empty((10, 5)), np.empty((300, 5))
+    few, many = np.empty((10, 7)), np.empty((300, 7))
     for out in (few, many):
-        simulate.drawn_expectile_sums(3, KNOTS, quantiles, level, m, es, out)
+        simulate.drawn_expectile_sums(3, KNOTS, quantiles, level, m, es, m, out)
     np.testing.assert_array_equal(few, many[:10])
 
 
@@ -160,7 +163,7 @@ def test_hits_have_their_chance_and_their_law(law):
     paths, level = 40_000, np.array([0.975])
     var, es = simulate.law_functionals(KNOTS, LAWS["t3"][None, :], level)[0, :2]
     columns = [np.array([x]) for x in (level[0], var, es, 1.0)]
-    out = np.empty((paths, 11))
+    out = np.empty((paths, simulate.ES_SUMS))
     own = law == "t3"
     quantiles = LAWS["t3"][None, :] if own else np.empty((0, 0))
     simulate.drawn_es_sums(11, KNOTS if own else np.empty(0), quantiles, *columns, out)
@@ -182,6 +185,8 @@ def test_es_sums():
     v1, v2 = hit - (1 - p), var - es + np.maximum(losses - var, 0) / (1 - p)
     r = hit * (losses - es) / ((1 - p) * scale)
     parts = [hit, hit * losses / es, hit * losses / es / (1 - p), -v2 / es, v1, v2, v1**2, v1 * v2, v2**2, r, r**2]
+    for x in (v1 * np.abs(var), v2 / scale):
+        parts += [x, x**2]
     expected = np.stack([x.sum(axis=1) for x in parts], axis=1)
     assert_allclose(simulate.es_sums(losses, var, es, np.full(n, p), scale), expected, rtol=1e-12, atol=1e-12)
 
@@ -192,7 +197,8 @@ def test_expectile_sums():
     losses, m, scale = rng.standard_normal((n, 3)), rng.random(n), 1 + rng.random(n)
     gap, s = m - losses.T, scale
     v = np.where(gap >= 0, 1 - p, p) * gap
-    expected = np.stack([x.sum(axis=1) for x in (v, v / s, v**2, v**2 / s, (v / s) ** 2)], axis=1)
+    parts = (v, v / s, v**2, v**2 / s, (v / s) ** 2, v * gap / s**2, np.abs(v) / s)
+    expected = np.stack([x.sum(axis=1) for x in parts], axis=1)
     assert_allclose(simulate.expectile_sums(losses, m, np.full(n, p), scale), expected, rtol=1e-12)
 
 

@@ -210,6 +210,13 @@ def test_public_table() -> None:
     assert aged.iloc[-1] == pytest.approx(wanted, rel=5e-15)
 
 
+def test_tables_do_not_share_their_labels() -> None:
+    one, other = (rm.rolling_measures(HEAVY, ["var:0.99"], 250) for _ in range(2))
+    one.columns.name = "mine"
+    assert other.columns.name is None
+    assert rm.rolling_measures(HEAVY, ["var:0.99"], 250).columns.name is None
+
+
 def test_a_window_with_a_gap_has_no_figure() -> None:
     losses = HEAVY[:60].copy()
     losses[[20, 40]] = np.nan, np.inf

@@ -393,3 +393,15 @@ def test_units_of_an_unordered_table(forecasts: Forecasts) -> None:
         part = style.only(found, *unit)
         assert part.units == [unit]
         pd.testing.assert_frame_equal(part.unit(*unit), forecasts.unit(*unit), check_freq=False)
+
+
+@pytest.mark.parametrize("n_models", [1, 2, 3, 4, 5, 7])
+@pytest.mark.parametrize("n_panels", [1, 7, 8, 9, 11])
+def test_panels_stay_within_the_figure(n_models: int, n_panels: int) -> None:
+    """Sums of shares may round above 1, which plotly refuses."""
+    height = 130 + n_panels * (46 + 24 * n_models)
+    axes = style.panels([n_models] * n_panels, min(46 / height, 0.9 / n_panels), shared=False)
+    ends = [x for name, axis in axes.items() if name.startswith("y") for x in axis["domain"]]
+    assert min(ends) == pytest.approx(0.0, abs=1e-12)
+    assert max(ends) == pytest.approx(1.0)
+    assert all(0.0 <= x <= 1.0 for x in ends)

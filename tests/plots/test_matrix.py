@@ -127,8 +127,8 @@ def test_no_p_value_says_why() -> None:
         ({"n_obs": 250, "expected_hits": 2.5, "p_method": "exact"}, ["Only 2.5 hits"]),
         ({"missing": 7}, ["7 of the hits are days without forecast"]),
         ({"test": "dynamic_quantile"}, ["9 to 17 in 100"]),
-        ({"test": "christoffersen_coverage", "n_obs": 250, "expected_hits": 6.25}, ["1 to 4 in 100"]),
-        ({"test": "christoffersen_coverage", "n_obs": 4000}, []),
+        ({"test": "christoffersen_coverage", "n_obs": 250, "expected_hits": 6.25}, ["rejects 0.8 in 100 at 250 days"]),
+        ({"test": "christoffersen_coverage", "n_obs": 4000}, ["rejects 3.2 in 100 at 4,000 days"]),
         ({"test": "expectile_calibration", "measure": "expectile", "p_method": "simulated: own law"}, []),
     ],
 )

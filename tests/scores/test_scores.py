@@ -183,5 +183,6 @@ def test_registry() -> None:
         "fz0": ("es", ("var", "es")),
         "log_score": ("density", ("log_score",)),
         "crps": ("density", ("crps",)),
+        "tail_crps": ("density", ("tail",)),
     }
     assert scores.SCORES["fz0"].run is scores.fz0_score

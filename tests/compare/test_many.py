@@ -26,7 +26,7 @@ class Drawn:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, indices: list[np.ndarray]) -> None:
         self.indices = indices
-        monkeypatch.setattr(many, "_bootstrap_means", self)
+        monkeypatch.setattr(many, "bootstrap_means", self)
 
     def __call__(self, x: np.ndarray, *_: int) -> tuple[np.ndarray, np.ndarray]:
         mean = x.mean(axis=0)
@@ -62,7 +62,7 @@ def test_ability_is_archs_on_the_same_samples(monkeypatch, seed):
     assert_array_equal(ours, arch.pvalues.to_numpy())
     d = x[:, [1]] - x[:, np.r_[0, 2:6]]
     assert_allclose(result.statistic, np.sqrt(400) * d.mean(axis=0).max(), rtol=1e-12)
-    assert_allclose(many._bootstrap_variance(d - d.mean(axis=0), 10), arch._loss_diff_var, rtol=1e-11)
+    assert_allclose(many.bootstrap_variance(d - d.mean(axis=0), 10), arch._loss_diff_var, rtol=1e-11)
 
 
 def by_definition(x: np.ndarray, drawn: np.ndarray, statistic: str) -> tuple[list[int], list[float]]:
@@ -87,7 +87,7 @@ def by_definition(x: np.ndarray, drawn: np.ndarray, statistic: str) -> tuple[lis
 def test_confidence_set_by_definition(statistic):
     x = panel(n=300, k=8, seed=9)
     result = compare.model_confidence_set(x, statistic=statistic, block=5, n_simulations=499, rng=3)
-    order, p_values = by_definition(x, many._bootstrap_means(x, 5, 3, 499)[1], statistic)
+    order, p_values = by_definition(x, many.bootstrap_means(x, 5, 3, 499)[1], statistic)
     assert list(result.table["model"]) == order
     assert_allclose(result.table["p_value"], p_values, atol=1e-12)
     assert (result.block, result.seed, result.n_simulations, result.n_obs) == (5, 3, 499, 300)
@@ -109,9 +109,9 @@ def test_p_values_are_archs_in_law(statistic):
 def test_ability_by_definition():
     x = panel(seed=7, step=0.15)
     d = x[:, [4]] - x[:, [0, 1, 2, 3, 5]]
-    drawn = many._bootstrap_means(d, 12, 0, 999)[1] + d.mean(axis=0)
+    drawn = many.bootstrap_means(d, 12, 0, 999)[1] + d.mean(axis=0)
     n, mean = 400, d.mean(axis=0)
-    omega = np.sqrt(many._bootstrap_variance(d - mean, 12))
+    omega = np.sqrt(many.bootstrap_variance(d - mean, 12))
     consistent = np.where(mean >= -omega * np.sqrt(2 * np.log(np.log(n)) / n), mean, 0)
     t = max(0, (np.sqrt(n) * mean / omega).max())
     p = [
@@ -126,7 +126,7 @@ def test_ability_by_definition():
     assert p[0] < p[1] < p[2]  # the three differ, so that each is tested
 
 
-def test_bootstrap_variance_by_lags():
+def testbootstrap_variance_by_lags():
     x = np.random.default_rng(3).standard_normal((61, 2)).cumsum(axis=0)
     x -= x.mean(axis=0)
     for block in (1, 7, 500):
@@ -134,7 +134,7 @@ def test_bootstrap_variance_by_lags():
         r, i = 1 - 1 / block, np.arange(61)
         kappa = (1 - i / 61) * r**i + (i / 61) * r ** (61 - i)
         expected = gamma[0] + 2 * (kappa[1:, None] * gamma[1:]).sum(axis=0)
-        assert_allclose(many._bootstrap_variance(x, block), expected, rtol=1e-10, atol=1e-12 * gamma[0].max())
+        assert_allclose(many.bootstrap_variance(x, block), expected, rtol=1e-10, atol=1e-12 * gamma[0].max())
 
 
 @pytest.mark.parametrize("statistic", ["range", "max"])

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from riskcore._types import FloatArray
-from riskcore.backtests.coverage import lr_coverage, lr_independence
+from riskcore.backtests.hit_laws import lr_coverage, lr_independence
 from riskcore.backtests.regression import RANK_TOLERANCE
 from riskcore.errors import ConfigError, DataError, require
 from riskcore.kernels.coverage import N_FACTS, coverage_facts

@@ -1,0 +1,71 @@
+"""What a search does between its descents, against numpy and against a quadratic that is known."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from riskcore.distributions import StudentT
+from riskcore.kernels import search
+from riskcore.volatility.problem import problem
+
+RNG = np.random.default_rng(11)
+
+
+def test_turns_give_every_item_once_and_keep_a_lane_with_its_window() -> None:
+    window, item = search.turns(11, 3)
+    assert sorted(zip(window.tolist(), item.tolist(), strict=True)) == [(w, i) for w in range(11) for i in range(3)]
+    assert window[:24].reshape(3, 8).tolist() == [list(range(8))] * 3
+    assert window[24:].tolist() == [8, 9, 10] * 3
+    for w in range(11):
+        assert item[window == w].tolist() == [0, 1, 2]
+
+
+def test_differences_of_a_quadratic_give_its_curvature_from_within_the_constraints() -> None:
+    task = problem("garch", ("omega", "alpha", "beta"), ("mu",), StudentT(), False)
+    rows, limits = task.constraints
+    points = task.grid[[0, 5, len(task.grid) - 1]].copy()  # the last has beta zero
+    points[1, 2] = 0.0
+    steps, owner, item, moved = search.around(task.model, points, 1e-5)
+    assert (moved @ rows.T >= limits - 1e-12).all()
+    assert (steps[:, 0] == 1e-5).all()
+    assert steps[0, 1] == 1e-5 * points[0, 1]
+    d = points.shape[1]
+    halves = RNG.standard_normal((3, d, d))
+    curvatures = halves @ np.transpose(halves, (0, 2, 1)) + d * np.eye(d)
+    slopes = np.array([curvatures[w] @ y for w, y in zip(owner, moved, strict=True)])
+    found = search.quotients(slopes, steps, owner, item, 1e150)
+    np.testing.assert_allclose(found, curvatures, rtol=1e-6, atol=1e-6)
+    nonsense = slopes.copy()
+    nonsense[(owner == 1) & (item == 2)] = np.nan
+    assert np.isfinite(search.quotients(nonsense, steps, owner, item, 1e150)).all()
+
+
+def test_jobs_stand_by_window_and_cost_as_lexsort_puts_them() -> None:
+    owner, costs = RNG.integers(0, 5, 60), np.round(RNG.standard_normal(60), 1)
+    costs[RNG.random(60) < 0.2] = np.inf
+    np.testing.assert_array_equal(search.by_window(owner, costs, 6), np.lexsort((costs, owner)))
+
+
+def test_only_ends_that_arrived_count_where_one_did() -> None:
+    owner, good = np.array([0, 0, 1, 1]), np.array([True, False, False, False])
+    points, curvatures = np.arange(8.0).reshape(4, 2), np.tile(np.eye(2), (4, 1, 1))
+    costs = np.array([5.0, 4.0, 2.0, 3.0])
+    kept, ends, _, left = search.distinct((2, 3), owner, points, curvatures, costs.copy(), good, 4.0, 0.05, 1.0)
+    assert kept.tolist() == [0, 1, 1]  # in window 1 none arrived: both stand
+    assert left.tolist() == [5.0, 2.0, 3.0]
+    np.testing.assert_array_equal(ends, points[[0, 2, 3]])
+
+
+def test_an_optimum_held_stays_beside_the_ends_that_are_others() -> None:
+    d, tops = 2, (np.zeros((2, 3, 2)), np.tile(np.eye(2), (2, 3, 1, 1)), np.full((2, 3), np.inf))
+    tops[0][0, 0], tops[2][0, 0] = [1.0, 1.0], 7.0
+    tops[0][1, 0], tops[2][1, 0] = [9.0, 9.0], 5.0
+    rough = np.array([True, False])
+    ends, good = np.array([[1.0, 1.0], [4.0, 4.0]]), np.array([False, False])
+    search.joined(
+        np.array([0, 1]), ends, np.tile(np.eye(d), (2, 1, 1)), np.array([6.9999, 4.0]), good, 4.0, 1e-3, 1e-3,
+        *tops, rough,
+    )  # fmt: skip
+    assert rough.tolist() == [True, False]  # the one held in window 1 had arrived
+    np.testing.assert_array_equal(tops[2], [[6.9999, np.inf, np.inf], [4.0, 5.0, np.inf]])
+    np.testing.assert_array_equal(tops[0][1, :2], [[4.0, 4.0], [9.0, 9.0]])
