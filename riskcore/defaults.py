@@ -32,6 +32,10 @@ SIZE = 0.05
 """Size of a test where a verdict is shown."""
 N_SIMULATIONS = 1999
 """Samples drawn for a simulated null law."""
+N_SHARED = 9999
+"""The same where many series share one null: that of hits, by the number of days and the level."""
+N_SLOW = 499
+"""The same for tests that fit a regression to each sample of each series."""
 BET = 0.01
 """Share that an e-process with a constant bet stakes each day."""
 EMA_HALFLIFE = 21.0

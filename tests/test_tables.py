@@ -89,7 +89,7 @@ def test_every_test_of_every_target(table):
     by_measure = {
         m: sum(t.measure == m for t in backtests.BACKTESTS.values()) for m in ("var", "es", "expectile", "density")
     }
-    per_unit = 2 * by_measure["var"] + by_measure["es"] + by_measure["expectile"] + by_measure["density"]
+    per_unit = 2 * by_measure["var"] + by_measure["es"] + by_measure["expectile"] + by_measure["density"] + 1
     assert (table.groupby("model").size() == per_unit).all()
     assert (table.p_value.isna() == (table.reason != "")).all()
     assert table.p_value.dropna().between(0, 1).all()
@@ -199,3 +199,27 @@ def test_units_of_losses_do_not_matter(forecasts, table):
     frame[scaled] = frame[scaled] * 128.0
     other = backtest_table(Forecasts(frame, TARGETS), n_simulations=199)
     assert_allclose(other.p_value, table.p_value, rtol=1e-9)
+
+
+def test_all_levels_of_the_var_at_once(forecasts, table):
+    row = table[(table.model == "law") & (table.test == "multilevel")].iloc[0]
+    rows = forecasts.judged("A", "law")
+    var = rows[["var_0.975", "var_0.99"]].to_numpy()
+    single = backtests.multilevel(rows["loss"].to_numpy(), var, [0.975, 0.99], n_simulations=199)
+    assert (row.statistic, row.p_value, row.p_method) == (single.statistic, single.p_value, single.p_method)
+    assert np.isnan(row.level)
+    nothing = table[(table.model == "only expectile") & (table.test == "multilevel")].iloc[0]
+    assert nothing.reason == "not offered, or failed on every day"
+
+
+def test_processes_do_not_matter(forecasts, table):
+    pd.testing.assert_frame_equal(backtest_table(forecasts, n_simulations=199, jobs=2), table)
+
+
+def test_asymptotic_p_values_only(forecasts):
+    found = backtest_table(forecasts, p_value="asymptotic")
+    kinds = set(found.p_method)
+    assert kinds <= {"asymptotic", "exact", "none"}  # the traffic light has nothing but its exact law
+    assert set(found[found.p_method == "exact"].test) == {"traffic_light"}
+    asked = {name for name, test in backtests.BACKTESTS.items() if test.asymptotic} | {"multilevel"}
+    assert set(found.test) == asked

@@ -88,7 +88,7 @@ def binomial(
     *,
     p_value: str = AUTO,
     rng: Seed = None,
-    n_simulations: int = defaults.N_SIMULATIONS,
+    n_simulations: int = defaults.N_SHARED,
     nan: str = "drop",
 ) -> BacktestResult:
     r"""Test the number of hits against its binomial law, two-sided.
@@ -285,7 +285,7 @@ def christoffersen_independence(
     *,
     p_value: str = AUTO,
     rng: Seed = None,
-    n_simulations: int = defaults.N_SIMULATIONS,
+    n_simulations: int = defaults.N_SHARED,
     nan: str = "drop",
 ) -> BacktestResult:
     r"""Test whether a hit changes the chance of a hit on the next day, against a first-order Markov chain.

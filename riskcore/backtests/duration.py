@@ -78,7 +78,7 @@ def tbfi(
     *,
     p_value: str = AUTO,
     rng: Seed = None,
-    n_simulations: int = defaults.N_SIMULATIONS,
+    n_simulations: int = defaults.N_SHARED,
     nan: str = "drop",
 ) -> BacktestResult:
     r"""Test each wait for a hit by Kupiec's likelihood ratio, and add them up (Haas's time between failures).
@@ -135,7 +135,7 @@ def tbf(
     *,
     p_value: str = AUTO,
     rng: Seed = None,
-    n_simulations: int = defaults.N_SIMULATIONS,
+    n_simulations: int = defaults.N_SHARED,
     nan: str = "drop",
 ) -> BacktestResult:
     r"""Test the number of hits and each wait for one together (Haas's mixed Kupiec test).
@@ -215,7 +215,7 @@ def weibull_duration(
     *,
     p_value: str = AUTO,
     rng: Seed = None,
-    n_simulations: int = defaults.N_SIMULATIONS,
+    n_simulations: int = defaults.N_SHARED,
     nan: str = "drop",
 ) -> BacktestResult:
     r"""Test waits between hits for memory, by a Weibull law against an exponential one.
@@ -293,7 +293,7 @@ def gmm_duration(
     moments: int = 3,
     p_value: str = AUTO,
     rng: Seed = None,
-    n_simulations: int = defaults.N_SIMULATIONS,
+    n_simulations: int = defaults.N_SHARED,
     nan: str = "drop",
 ) -> BacktestResult:
     r"""Test waits between hits by moments that are orthonormal if they are geometric.

@@ -57,7 +57,7 @@ def esr(
     p_value: str = AUTO,
     tail: Tail | None = None,
     rng: Seed = None,
-    n_simulations: int = defaults.N_SIMULATIONS,
+    n_simulations: int = defaults.N_SLOW,
     nan: str = "drop",
 ) -> BacktestResult:
     r"""Test the ES by a regression of the ES of the losses on the forecast (Bayer-Dimitriadis).

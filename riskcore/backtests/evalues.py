@@ -377,13 +377,17 @@ def _bets(measure: Measure, form: str, e_values: FloatArray, sample: Sample, bet
         return np.full(e_values.size, bet)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         if form == "gree":
-            first, second = (np.cumsum(x) - x for x in (e_values - 1.0, (e_values - 1.0) ** 2))
+            first, second = (_before(x) for x in (e_values - 1.0, (e_values - 1.0) ** 2))
         else:
             first, second = _against_today(measure, sample)
         best = first / second
-    out = np.clip(np.where(np.isfinite(best), best, 0.0), 0.0, LARGEST_BET)
-    out[0] = 0.0
-    return out
+    # nothing seen, as on the first day, is 0/0: no bet
+    return np.clip(np.where(np.isfinite(best), best, 0.0), 0.0, LARGEST_BET)
+
+
+def _before(x: FloatArray) -> FloatArray:
+    """Sums of the days before each day; the day itself has no part, not even by rounding."""
+    return np.concatenate([[0.0], np.cumsum(x)[:-1]])
 
 
 def _against_today(measure: Measure, sample: Sample) -> tuple[FloatArray, FloatArray]:
@@ -393,7 +397,7 @@ def _against_today(measure: Measure, sample: Sample) -> tuple[FloatArray, FloatA
     hits, above, above_2 = past_excess(losses, threshold)
     past = np.arange(float(losses.size))
     if measure == "expectile":
-        total, squares = (np.cumsum(x) - x for x in (losses, losses**2))
+        total, squares = (_before(x) for x in (losses, losses**2))
         below = above - (total - past * threshold)
         below_2 = squares - 2.0 * threshold * total + past * threshold**2 - above_2
         q = 1.0 - p

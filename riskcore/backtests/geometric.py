@@ -38,7 +38,7 @@ def geometric_var(
     form: str = "full",
     p_value: str = AUTO,
     rng: Seed = None,
-    n_simulations: int = defaults.N_SIMULATIONS,
+    n_simulations: int = defaults.N_SLOW,
     nan: str = "drop",
 ) -> BacktestResult:
     r"""Test whether the chance of a hit depends on the days since the last hit, or on the VaR.

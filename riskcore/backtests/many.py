@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from riskcore import defaults
 from riskcore._types import FloatArray
 from riskcore.backtests.base import NONE, BacktestResult, Seed, Tail, seed_of
 from riskcore.backtests.nulls import AUTO
@@ -26,7 +25,7 @@ def panel(
     p_value: str = AUTO,
     nan: str = "drop",
     rng: Seed = None,
-    n_simulations: int = defaults.N_SIMULATIONS,
+    n_simulations: int | None = None,
     **forecasts: Any,
 ) -> pd.DataFrame:
     """Every test that the given columns allow, on every column of losses.
@@ -47,8 +46,8 @@ def panel(
         What a missing value means; `traffic_light` counts a missing day as a hit whatever is said here.
     rng : numpy.random.Generator or int, optional
         None means ``default_rng(0)``; every test draws from the same seed.
-    n_simulations : int
-        Simulated paths where a null is simulated.
+    n_simulations : int, optional
+        Simulated paths where a null is simulated; without it the test's own default.
     **forecasts : DataFrame, array (n, k) or (n,)
         By name: var, es, expectile, volatility, pit.
 
@@ -100,7 +99,7 @@ def rolling_backtest(
     p_value: str = AUTO,
     tail: Tail | None = None,
     rng: Seed = None,
-    n_simulations: int = defaults.N_SIMULATIONS,
+    n_simulations: int | None = None,
     **forecasts: Any,
 ) -> pd.DataFrame:
     """One test on each window of days: how the verdict moves through the sample.
@@ -124,8 +123,8 @@ def rolling_backtest(
         Levels (Q,) and quantiles (n, Q) of each day's own law, for tests that use it.
     rng : numpy.random.Generator or int, optional
         None means ``default_rng(0)``.
-    n_simulations : int
-        Simulated paths where a null is simulated.
+    n_simulations : int, optional
+        Simulated paths where a null is simulated; without it the test's own default.
     **forecasts : Series or array (n,)
         By name: var, es, expectile, volatility, pit.
 
@@ -225,7 +224,8 @@ def _run(
     first = () if "pit" in test.needs else (columns["losses"],)
     levels = () if test.measure == "density" else (level,)
     known = test.run.__kwdefaults__ or {}
-    keywords = {key: x for key, x in options.items() if key in known and not (key == "p_value" and x == AUTO)}
+    own = {"p_value": AUTO, "n_simulations": None}  # what leaves a test its own default
+    keywords = {key: x for key, x in options.items() if key in known and not (key in own and x == own[key])}
     if name == "traffic_light":
         keywords.pop("nan", None)
     if "volatility" in test.uses and "volatility" in columns:

@@ -194,7 +194,7 @@ def var_quantile_regression(
     p_value: str = AUTO,
     tail: Tail | None = None,
     rng: Seed = None,
-    n_simulations: int = defaults.N_SIMULATIONS,
+    n_simulations: int = defaults.N_SLOW,
     nan: str = "drop",
 ) -> BacktestResult:
     r"""Test whether the VaR is the conditional quantile: regression quantile of L on 1 and v (Gaglianone et al.).

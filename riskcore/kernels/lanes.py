@@ -165,6 +165,7 @@ _MAGIC = 6755399441055744.0
 _MAGIC_BITS = int(np.float64(_MAGIC).view(np.int64))
 _ONE_BITS = int(np.float64(1.0).view(np.int64))
 _ROOT_HALF_BITS = int(np.float64(np.sqrt(0.5)).view(np.int64))
+_LN_2 = 0.6931471805599453
 
 
 @_built_in
@@ -205,26 +206,43 @@ def _exponent(typing: Any, value: Any) -> Any:
 
 @njit(cache=True, error_model="numpy")
 def log(x: Lanes) -> Lanes:
-    """Natural logarithm of positive normal numbers: exponent, and the series of the inverse hyperbolic tangent."""
+    """Natural logarithm of positive normal numbers: exponent, and the series of the inverse hyperbolic tangent.
+
+    Its terms are added in pairs, and pairs in pairs: a chain of products would wait for itself.
+    """
     k = _exponent(x)
     m = x * _two_to(0.0 - k)
     s = (m - 1.0) / (m + 1.0)
     y = s * s
-    series = y * (1 / 17 + y * (1 / 19 + y * (1 / 21)))
-    series = y * (1 / 9 + y * (1 / 11 + y * (1 / 13 + y * (1 / 15 + series))))
-    series = y * (1 / 3 + y * (1 / 5 + y * (1 / 7 + series)))
-    return k * 0.6931471805599453 + (2.0 * s + 2.0 * s * series)
+    y2 = y * y
+    y4 = y2 * y2
+    low = (1 / 3 + y * (1 / 5)) + y2 * (1 / 7 + y * (1 / 9))
+    high = (1 / 11 + y * (1 / 13)) + y2 * (1 / 15 + y * (1 / 17))
+    series = y * (low + y4 * (high + y4 * (1 / 19 + y * (1 / 21))))
+    return k * _LN_2 + (2.0 * s + 2.0 * s * series)
+
+
+@njit(cache=True, error_model="numpy")
+def _exp_near_zero(r: Lanes) -> Lanes:
+    """Taylor's series to the 13th order, in pairs; for numbers within -0.35..0.35."""
+    r2 = r * r
+    r4 = r2 * r2
+    low = ((1.0 + r) + r2 * (0.5 + r * (1 / 6))) + r4 * ((1 / 24 + r * (1 / 120)) + r2 * (1 / 720 + r * (1 / 5040)))
+    middle = (1 / 40320 + r * (1 / 362880)) + r2 * (1 / 3628800 + r * (1 / 39916800))
+    return low + (r4 * r4) * (middle + r4 * (1 / 479001600 + r * (1 / 6227020800)))
 
 
 @njit(cache=True, error_model="numpy")
 def exp(x: Lanes) -> Lanes:
-    """Exponential of numbers cut to -690..690: power of two, and Taylor's series to the 13th order."""
+    """Exponential of numbers cut to -690..690: power of two, and a series."""
     x = within(x, -690.0, 690.0)
     k = _nearest(x * 1.4426950408889634)
-    r = (x - k * 0.693147180369123816490) - k * 1.90821492927058770002e-10
-    series = 1 / 5040 + r * (
-        1 / 40320
-        + r * (1 / 362880 + r * (1 / 3628800 + r * (1 / 39916800 + r * (1 / 479001600 + r * (1 / 6227020800)))))
-    )
-    series = 1.0 + r * (1.0 + r * (0.5 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * series))))))
-    return series * _two_to(k)
+    return _exp_near_zero((x - k * 0.693147180369123816490) - k * 1.90821492927058770002e-10) * _two_to(k)
+
+
+@njit(cache=True, error_model="numpy")
+def exp2(x: Lanes) -> Lanes:
+    """Two to the power of numbers cut to -995..995."""
+    x = within(x, -995.0, 995.0)
+    k = _nearest(x)
+    return _exp_near_zero((x - k) * _LN_2) * _two_to(k)

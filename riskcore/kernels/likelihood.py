@@ -1,7 +1,7 @@
 """Likelihood and gradient of GARCH(1,1), GJR(1,1) and EGARCH(1,1) on eight windows at once, by the adjoint.
 
 A point is ``(mu, level, gain, loss, beta, p, q)``. GARCH and GJR: level is omega, gain alpha, loss alpha + gamma.
-EGARCH: level is omega / (1 - beta), gain alpha, loss gamma. p and q belong to the law (t: 1/nu; skewed t: 1/nu and
+EGARCH: level is omega, gain alpha, loss gamma. p and q belong to the law (t: 1/nu; skewed t: 1/nu and
 lambda; GED: the shape). Losses are scaled to a standard deviation of one.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from riskcore._types import FloatArray
-from riskcore.kernels.lanes import WIDTH, exp, load, log, root, size, spread, store, where_positive, within
+from riskcore.kernels.lanes import WIDTH, exp, exp2, load, log, root, size, spread, store, where_positive, within
 
 GJR, EGARCH = 0, 1
 NORMAL, STUDENT_T, SKEW_T, GED = 0, 1, 2, 3
@@ -30,6 +30,8 @@ SQRT_2_OVER_PI = 0.7978845608028654
 FACTORS = 24
 """Factors to one logarithm: variances of scaled losses lie within 1e-10..1e12."""
 LARGEST = 1e300
+STATE = -0.5 / math.log(2.0)
+"""EGARCH's state over the log variance."""
 
 
 @njit(cache=True, error_model="numpy")
@@ -240,10 +242,14 @@ def forward_log(
     work: FloatArray,
     sums: FloatArray,
 ) -> None:
-    """EGARCH's recursion: fills `work` with z, the log variance, the inverse volatility and minus d log f / dz."""
+    """EGARCH's recursion: fills `work` with z, the state, the inverse volatility and minus d log f / dz.
+
+    The state is log2 of the inverse volatility, so that a day waits for one power of two and one sum.
+    """
     n = x.size // WIDTH
     mu, alpha, gamma, beta = load(point, 0), load(point, 2 * WIDTH), load(point, 3 * WIDTH), load(point, 4 * WIDTH)
-    omega = load(point, WIDTH) * (1.0 - beta) - SQRT_2_OVER_PI * alpha
+    omega = (load(point, WIDTH) - SQRT_2_OVER_PI * alpha) * STATE
+    after_loss, after_gain = (gamma + alpha) * STATE, (gamma - alpha) * STATE
     c0, c1, c4, c5 = load(constants, 0), load(constants, WIDTH), load(constants, 4 * WIDTH), load(constants, 5 * WIDTH)
     c6, c7, c8, c9 = (
         load(constants, 6 * WIDTH),
@@ -253,19 +259,20 @@ def forward_log(
     )
     zero, one = spread(0.0), spread(1.0)
     above, below = one / (1.0 + load(point, 6 * WIDTH)), one / (1.0 - load(point, 6 * WIDTH))
-    log_h, log_f, total, second, third, wrong = zero, zero, zero, zero, zero, zero
-    now = load(first, 0)
+    states, log_f, total, second, third, wrong = zero, zero, zero, zero, zero, zero
+    now = load(first, 0) * STATE
     at = 0
     for block in range(0, n, FACTORS):
         product = one
         for t in range(block, min(block + FACTORS, n)):
-            inverse = exp(-0.5 * now)
-            z = (load(x, t * WIDTH) - mu) * inverse
+            e = load(x, t * WIDTH) - mu
+            inverse = exp2(now)
+            z = e * inverse
             store(work, at, z)
             store(work, at + WIDTH, now)
             store(work, at + 2 * WIDTH, inverse)
-            log_h = log_h + now
-            now = omega + alpha * size(z) + gamma * z + beta * now
+            states = states + now
+            now = (omega + beta * now) + where_positive(e, after_loss, after_gain) * e * inverse
             if law == NORMAL:
                 force = z
                 total = total + z * z
@@ -298,6 +305,7 @@ def forward_log(
         wrong = wrong + where_positive(LARGEST - product, zero, one)
         if law in (STUDENT_T, SKEW_T):
             log_f = log_f + log(within(product, 1e-300, LARGEST))
+    log_h = states * (1.0 / STATE)
     # a log variance that ran away, where `exp` and `within` cut what would have said so
     wrong = wrong + where_positive(1e3 * n - size(log_h), zero, one) + where_positive(1e100 - total, zero, one)
     store(sums, 0, log_h + where_positive(wrong, spread(np.inf), zero))
@@ -328,7 +336,7 @@ def backward_log(n: int, point: FloatArray, work: FloatArray, gradient: FloatArr
     store(gradient, WIDTH, g_omega)
     store(gradient, 2 * WIDTH, g_alpha - SQRT_2_OVER_PI * g_omega)
     store(gradient, 3 * WIDTH, g_gamma)
-    store(gradient, 4 * WIDTH, g_beta)
+    store(gradient, 4 * WIDTH, g_beta * (1.0 / STATE))
     store(gradient, 5 * WIDTH, adjoint)
 
 
@@ -359,7 +367,7 @@ def cost(
         if family == GJR:
             values[k] = point[WIDTH + k] + (0.5 * (gain + loss) + beta) * v
         else:
-            values[k] = point[WIDTH + k] * (1.0 - beta) + beta * math.log(v)
+            values[k] = point[WIDTH + k] + beta * math.log(v)
     if family == GJR:
         forward(law, x, point, values, constants, work, sums)
     else:
@@ -384,10 +392,9 @@ def cost(
                 gradient[3 * WIDTH + k] += 0.5 * adjoint * v
                 gradient[4 * WIDTH + k] += adjoint * v
             else:
-                by_omega = gradient[WIDTH + k] + adjoint
                 gradient[k] += adjoint * beta / v * drift[k]
-                gradient[WIDTH + k] = by_omega * (1.0 - beta)
-                gradient[4 * WIDTH + k] += adjoint * math.log(v) - by_omega * point[WIDTH + k]
+                gradient[WIDTH + k] += adjoint
+                gradient[4 * WIDTH + k] += adjoint * math.log(v)
             gradient[5 * WIDTH + k], gradient[6 * WIDTH + k] = by_p, by_q
             for row in range(N_FULL):
                 gradient[row * WIDTH + k] = -gradient[row * WIDTH + k]

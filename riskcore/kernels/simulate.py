@@ -175,7 +175,7 @@ def add_hit(s: FloatArray, x: float, v: float, e: float, q: float, scale: float)
 
 @njit(cache=True, error_model="numpy")
 def es_sums(losses: FloatArray, var: FloatArray, es: FloatArray, level: FloatArray, scale: FloatArray) -> FloatArray:
-    """Per path: hits; sums over hits of L/e and L/(e q); of -V2/e; of V1, V2, V1^2, V1 V2, V2^2; of r, r^2; of the rest.
+    """Sums per path: hits; over hits L/e and L/(e q); -V2/e; V1, V2, V1^2, V1 V2, V2^2; r, r^2; the rest.
 
     Here ``q = 1 - level``, ``V1 = 1{L>v} - q``, ``V2 = v - e + (L-v)+ / q`` and ``r = 1{L>v} (L-e) / (q scale)``. The
     rest are ``V1 |v|``, its square, ``V2/scale``, its square.

@@ -70,6 +70,7 @@ TITLES = {
     "costanzino_curran": "Costanzino-Curran",
     "berkowitz_tail": "Berkowitz tail",
     "multinomial": "Hits at several levels (Kratz, Lok, McNeil)",
+    "multilevel": "Hits at all levels (Perignon, Smith)",
     "esr": "Regression of ES (Bayer, Dimitriadis)",
     "es_calibration": "Calibration of VaR and ES",
     "expectile_calibration": "Calibration of the expectile",

@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +19,7 @@ from riskcore._types import Target, WalkForward
 from riskcore.errors import ConfigError, DataError, require
 from riskcore.runs.manifest import peak_memory_mb
 from riskcore.runs.store import Unit, read_unit, write_unit
+from riskcore.serving import serving
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,19 +131,6 @@ def run_unit(task: Task) -> Outcome:
     return Outcome(task.place, digest, seconds=time.perf_counter() - start, memory_mb=peak_memory_mb())
 
 
-@lru_cache(maxsize=1)
-def _serve(parent: int) -> None:
-    """Once in each worker, before its first task: leave the decision to stop to the parent, and end when it is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="riskcore-parent", daemon=True).start()
-
-
 def _walk(task: Task, tick: Callable[[int], None]) -> pd.DataFrame:
     from riskcore import walkforward
 
@@ -215,8 +201,7 @@ def _in_pool(tasks: Sequence[Task], jobs: int) -> Iterator[Outcome]:
     from joblib import Parallel, delayed
 
     calls = (delayed(run_unit)(task) for task in tasks)
-    serving = {"initializer": _serve, "initargs": (os.getpid(),)}
-    outcomes = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered", **serving)(calls)
+    outcomes = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered", **serving())(calls)
     try:
         yield from outcomes
     finally:

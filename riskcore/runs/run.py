@@ -250,7 +250,8 @@ def run_backtest(
         "findings": plain(list(findings)),
     }
     with prepared(folder, head):
-        walked = work.walk(folder / FOLDER, jobs=processors() if jobs == -1 else jobs, progress=progress)
+        workers = processors() if jobs == -1 else jobs
+        walked = work.walk(folder / FOLDER, jobs=workers, progress=progress)
 
         def timings() -> dict[str, Any]:
             return {
@@ -261,7 +262,7 @@ def run_backtest(
                 "units_done_again": list(walked.damaged),
             }
 
-        return finish(folder, {**head, **_units(work, walked)}, timings=timings, report=report)
+        return finish(folder, {**head, **_units(work, walked)}, timings=timings, report=report, jobs=workers)
 
 
 def _units(work: Work, walked: Walked) -> dict[str, Any]:
@@ -281,7 +282,12 @@ def _units(work: Work, walked: Walked) -> dict[str, Any]:
 
 
 def finish(
-    folder: Path, manifest: Mapping[str, Any], *, timings: Callable[[], Mapping[str, Any]], report: Report | None
+    folder: Path,
+    manifest: Mapping[str, Any],
+    *,
+    timings: Callable[[], Mapping[str, Any]],
+    report: Report | None,
+    jobs: int = 1,
 ) -> Run:
     """Judge the unit files of `folder`, write the tables and the report, and the manifest last."""
     from riskcore.tables import backtest_table, score_table
@@ -298,7 +304,7 @@ def finish(
         "status": {s.name: counts[s.name] for s in Status},
         "share_not_ok": forecasts.share_not_ok(),
     }
-    scores, backtests = score_table(forecasts), backtest_table(forecasts)
+    scores, backtests = score_table(forecasts), backtest_table(forecasts, jobs=jobs)
     files = {"scores.csv": to_csv(scores), "backtests.csv": to_csv(backtests)}
     failure = {}
     if report is not None:

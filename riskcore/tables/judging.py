@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from riskcore import defaults
 from riskcore._types import FloatArray, Target
-from riskcore.backtests import BACKTESTS, Backtest, BacktestResult
+from riskcore.backtests import BACKTESTS, Backtest, BacktestResult, multilevel
 from riskcore.backtests.base import ASYMPTOTIC, NONE, Seed, choice, seed_of
 from riskcore.backtests.nulls import AUTO
 from riskcore.backtests.power import power_note
 from riskcore.forecasts import Forecasts
+from riskcore.serving import serving
 from riskcore.tables.scoring import DENSITY, column
 
 BACKTEST_COLUMNS = (
     "asset", "model", "measure", "level", "test", "statistic", "p_value",
     "p_method", "p_adjusted", "n_obs", "hits", "expected_hits", "reason", "primary", "hits_to_reject", "power",
 )  # fmt: skip
+FEW_UNITS = 4
+"""Below so many units one process judges them sooner than several."""
 NOT_OFFERED = "not offered, or failed on every day"
 
 
@@ -30,7 +33,8 @@ def backtest_table(
     p_value: str = AUTO,
     adjust: str = "holm",
     rng: Seed = None,
-    n_simulations: int = defaults.N_SIMULATIONS,
+    n_simulations: int | None = None,
+    jobs: int = 1,
 ) -> pd.DataFrame:
     """Every test of `BACKTESTS` that a model's forecasts allow, on every target of every asset.
 
@@ -52,16 +56,19 @@ def backtest_table(
         Holm, or Benjamini and Yekutieli, who bound the share of false rejections under any dependence.
     rng : numpy.random.Generator or int, optional
         None means ``default_rng(0)``; every test draws from the same seed.
-    n_simulations : int
-        Simulated paths where a null is simulated.
+    n_simulations : int, optional
+        Simulated paths where a null is simulated; without it each test's own default.
+    jobs : int
+        Processes that share the units; the table does not depend on it.
 
     Returns
     -------
     DataFrame
         Columns asset, model, measure, level, test, statistic, p_value, p_method, p_adjusted, n_obs, hits,
         expected_hits, reason, primary, hits_to_reject, power. A test that cannot be computed has NaN and its reason;
-        density tests have level NaN. `hits_to_reject` is missing for tests that are no function of the number of hits,
-        and 0 where no number would reject; `power` is NaN where it is not known.
+        density tests have level NaN, and so has the test of all levels of the VaR at once. `hits_to_reject` is missing
+        for tests that are no function of the number of hits, and 0 where no number would reject; `power` is NaN where
+        it is not known.
 
     Raises
     ------
@@ -86,23 +93,49 @@ def backtest_table(
     choice("p_value", p_value, (AUTO, ASYMPTOTIC))
     choice("adjust", adjust, tuple(ADJUSTMENTS))
     seed = seed_of(rng)
-    tests = {name: test for name, test in BACKTESTS.items() if p_value == AUTO or test.asymptotic}
-    records: list[dict[str, Any]] = []
-    for asset, model in forecasts.units:
-        rows = forecasts.judged(asset, model)
-        judge = _Judge(rows, forecasts.tail(rows), seed, n_simulations, p_value)
-        for target in (*forecasts.targets, None):
-            measure = DENSITY if target is None else target.measure
-            level = np.nan if target is None else target.level
-            for name, test in tests.items():
-                if test.measure == measure:
-                    head: dict[str, Any] = {"asset": asset, "model": model, "measure": measure}
-                    head |= {"level": level, "test": name, "primary": test.primary}
-                    records.append(head | _facts(judge.run(test, name, target), level))
-    table = pd.DataFrame(records, columns=list(BACKTEST_COLUMNS))
+    units = [(asset, model, forecasts.judged(asset, model)) for asset, model in forecasts.units]
+    judged = partial(_judged, targets=forecasts.targets, p_value=p_value, seed=seed, n_simulations=n_simulations)
+    if jobs == 1 or len(units) < FEW_UNITS:
+        found = [judged(*unit, forecasts.tail(unit[2])) for unit in units]
+    else:
+        from joblib import Parallel, delayed
+
+        calls = (delayed(judged)(*unit, forecasts.tail(unit[2])) for unit in units)
+        found = Parallel(n_jobs=jobs, batch_size=1, **serving())(calls)
+    table = pd.DataFrame([record for records in found for record in records], columns=list(BACKTEST_COLUMNS))
     table["p_adjusted"] = _adjusted(table, ADJUSTMENTS[adjust])
     whole = {"hits": "Int64", "hits_to_reject": "Int64"}
     return table.astype({**whole, "expected_hits": np.float64, "power": np.float64, "primary": bool})
+
+
+def _judged(
+    asset: str,
+    model: str,
+    rows: pd.DataFrame,
+    tail: tuple[FloatArray, FloatArray] | None,
+    *,
+    targets: Sequence[Target],
+    p_value: str,
+    seed: int,
+    n_simulations: int | None,
+) -> list[dict[str, Any]]:
+    """Records of all tests of one asset and model."""
+    judge = _Judge(rows, tail, seed, n_simulations, p_value)
+    tests = {name: test for name, test in BACKTESTS.items() if p_value == AUTO or test.asymptotic}
+    unit: dict[str, Any] = {"asset": asset, "model": model}
+    records = []
+    for target in (*targets, None):
+        measure = DENSITY if target is None else target.measure
+        level = np.nan if target is None else target.level
+        for name, test in tests.items():
+            if test.measure == measure:
+                head = {"measure": measure, "level": level, "test": name, "primary": test.primary}
+                records.append(unit | head | _facts(judge.run(test, name, target), level))
+    levels = sorted(t.level for t in targets if t.measure == "var")
+    if len(levels) > 1:
+        head = {"measure": "var", "level": np.nan, "test": "multilevel", "primary": False}
+        records.append(unit | head | _facts(judge.several(levels), np.nan))
+    return records
 
 
 def _adjusted(table: pd.DataFrame, adjust: Callable[[FloatArray], FloatArray]) -> pd.Series:
@@ -123,7 +156,7 @@ class _Judge:
         rows: pd.DataFrame,
         tail: tuple[FloatArray, FloatArray] | None,
         seed: int,
-        n_simulations: int,
+        n_simulations: int | None,
         p_value: str,
     ) -> None:
         self.rows, self.tail, self.seed, self.n_simulations, self.p_value = rows, tail, seed, n_simulations, p_value
@@ -142,10 +175,21 @@ class _Judge:
             keywords["volatility"] = volatility if np.isfinite(volatility).any() else None
         if "tail" in test.uses:
             keywords["tail"] = self.tail
-        given: dict[str, Any] = {"rng": self.seed, "n_simulations": self.n_simulations}
+        return test.run(*losses, *needed.values(), *level, **keywords, **self._given(test.run))
+
+    def several(self, levels: Sequence[float]) -> BacktestResult:
+        """The test of all levels of the VaR at once."""
+        var = np.column_stack([self._column(Target("var", level).label) for level in levels])
+        if not np.isfinite(var).all(axis=1).any():
+            return BacktestResult("multilevel", "", np.nan, np.nan, NONE, 0, {"reason": NOT_OFFERED})
+        return multilevel(self._column("loss"), var, levels, **self._given(multilevel))
+
+    def _given(self, run: Callable[..., BacktestResult]) -> dict[str, Any]:
+        """What was asked of all tests, as far as this one takes it."""
+        given: dict[str, Any] = {"rng": self.seed}
+        given |= {} if self.n_simulations is None else {"n_simulations": self.n_simulations}
         given |= {} if self.p_value == AUTO else {"p_value": self.p_value}
-        keywords |= {name: x for name, x in given.items() if name in (test.run.__kwdefaults__ or {})}
-        return test.run(*losses, *needed.values(), *level, **keywords)
+        return {name: x for name, x in given.items() if name in (getattr(run, "__kwdefaults__", None) or {})}
 
     def _need(self, need: str, target: Target | None) -> FloatArray | None:
         if need == "pit":

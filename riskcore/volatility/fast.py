@@ -16,17 +16,19 @@ import numpy as np
 
 from riskcore._types import BoolArray, FloatArray, IntArray
 from riskcore.distributions import Law
-from riskcore.kernels import descent
-from riskcore.volatility.problem import FIRST_LAW_SLOT, LAW_SLOTS, Problem
+from riskcore.kernels import descent, search
+from riskcore.volatility.problem import SHORT, Problem
 
 ROUGHLY, ROUGHLY_SAME, ROUGHLY_THERE = 1e-2, 0.05, 1.0
 """Tolerance of descents from the grid; likelihoods and squared distances within which their ends are one."""
 TOLERANCE = 1e-9
 """A descent ends when the next step gains less log-likelihood than this; the step is still taken."""
-MOST = 150
-"""Evaluations of a descent from the grid at most."""
-FEW, DESCENTS = 3, 8
-"""Best points of the grid that descend, in a window that says enough and in one that is weak."""
+MOST, BRIEF_MOST, CALM_MOST = 150, 80, 60
+"""Evaluations of a descent from the grid at most. The second figure, here and below, is for a log variance in a window
+that is not short: searches are dear there, as its likelihood may be rough, and then no descent arrives. The third is
+for what follows a rough descent from a point of `CALM`."""
+FEW, LOG_FEW, DESCENTS, BRIEF_DESCENTS = 2, 3, 8, 5
+"""Best points of the grid that descend: at first, at first for a log variance, and in a window that is weak."""
 KEPT = 3
 """Optima that are carried along at most."""
 RIVAL = 4.0
@@ -41,6 +43,10 @@ JUMP, LOUD = 0.01, 2.0
 """So it is where the standard deviation has changed by a larger share since the window before (a large loss comes or
 goes), and every fifth window where the presample variance is more times the window's."""
 LATE = 5
+WEAK_LATE, BRIEF_LATE = 1, 8
+"""A weak window is searched where so many windows have passed since the last search."""
+CALM = np.array([[0.0, np.nan, np.nan], [0.02, np.nan, np.nan], [0.05, 0.0, 0.98]])
+"""Alpha, gamma and beta of starts where the likelihood was rough in the window before; NaN: as they were there."""
 SLACK = 1e-6
 """Log-likelihood that an accepted optimum may lie below the constant variance's."""
 LARGEST_CURVATURE = 1e150
@@ -59,6 +65,8 @@ class Tracks:
     curvatures: FloatArray
     age: int
     """Windows since the last search from the grid."""
+    rough: bool
+    """Whether no descent arrived at them."""
 
 
 @dataclass(frozen=True)
@@ -112,28 +120,21 @@ class Estimates:
     def params(self) -> dict[str, FloatArray]:
         """Parameters of the volatility by name, of scaled losses."""
         whole = self.whole
-        if self.problem.log_variance:
-            omega = whole[:, 1] * (1.0 - whole[:, 4])
-            values = {"omega": omega, "alpha": whole[:, 2], "gamma": whole[:, 3], "beta": whole[:, 4]}
-        else:
-            gamma = whole[:, 3] - whole[:, 2]
-            values = {"omega": whole[:, 1], "alpha": whole[:, 2], "gamma": gamma, "beta": whole[:, 4]}
+        gamma = whole[:, 3] if self.problem.log_variance else whole[:, 3] - whole[:, 2]
+        values = {"omega": whole[:, 1], "alpha": whole[:, 2], "gamma": gamma, "beta": whole[:, 4]}
         return {name: values[name] for name in self.problem.names}
 
     def law_params(self) -> dict[str, FloatArray]:
         """Free parameters of the law by name."""
-        found = {}
-        for i, name in enumerate(LAW_SLOTS[self.problem.law.short]):
-            if name in self.problem.law.free:
-                value = self.whole[:, FIRST_LAW_SLOT + i]
-                found[name] = 1.0 / value if name == "nu" else value
-        return found
+        found = {name: self.whole[:, slot] for name, slot in self.problem.law_slots}
+        return {name: 1.0 / value if name == "nu" else value for name, value in found.items()}
 
     def tracks(self, row: int) -> Tracks:
         """What one window hands on to the next."""
         known = np.isfinite(self.tops.costs[row])
         points, curvatures = self.tops.points[row][known], self.tops.curvatures[row][known]
-        return Tracks(self.problem, float(self.scales[row]), points, curvatures, int(self.ages[row]))
+        age, rough = int(self.ages[row]), bool(self.rough[row])
+        return Tracks(self.problem, float(self.scales[row]), points, curvatures, age, rough)
 
 
 class Estimation:
@@ -147,34 +148,43 @@ class Estimation:
         self.scales = scales
         with np.errstate(divide="ignore", invalid="ignore"):
             factors, self.centres, self.presamples = 1.0 / scales, means / scales, presamples / scales**2
-        by_row = [np.full(losses.size, np.nan) for _ in range(3)]
-        for row, values in zip(by_row, (factors, self.centres, self.presamples), strict=True):
-            row[begins] = values
+        by_row = np.empty((3, losses.size))
+        by_row[:, begins] = factors, self.centres, self.presamples
         self.windows = descent.Windows(losses, n, *by_row)
+        self.brief = task.log_variance and n >= SHORT
+        self.most, self.descents = (BRIEF_MOST, BRIEF_DESCENTS) if self.brief else (MOST, DESCENTS)
+        self.late = BRIEF_LATE if self.brief else WEAK_LATE
         self.tops = self._empty(size)
         self.rough, self.searched = np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.bool_)
-        self.ages = np.zeros(size, dtype=np.int64)
-        self.evaluations, self.attempts = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+        self.ages, self.evaluations, self.attempts = np.zeros((3, size), dtype=np.int64)
 
     def run(self, cold: BoolArray, start: Tracks | None = None) -> Estimates:
         """Estimate all windows; a chain begins at each window that is `cold`, and at the first, warm from `start`."""
-        heads = np.flatnonzero(cold | (np.arange(cold.size) == 0))
-        lengths = np.diff(np.append(heads, cold.size))
+        first_of_chain = cold.copy()
+        first_of_chain[0] = True
+        heads = np.flatnonzero(first_of_chain)
+        lengths = np.full(heads.size, cold.size)
+        lengths[:-1] = heads[1:]
+        lengths -= heads
+        usable_at = (self.scales > 0) & np.isfinite(self.presamples)
+        if self.task.log_variance:
+            usable_at &= self.presamples > 0
         for step in range(int(lengths.max())):
             now = heads[lengths > step] + step
-            known = np.isfinite(self.presamples[now]) & ((self.presamples[now] > 0) | (not self.task.log_variance))
-            usable = now[(self.scales[now] > 0) & known]
+            usable = now[usable_at[now]]
             if step == 0:
                 first = usable[:0]
                 if start is not None and not cold[0] and usable.size and usable[0] == 0:
                     first = usable[:1]
-                    self._warm(first, self._known(start), start.scale / self.scales[first], np.array([start.age]))
+                    self.ages[first], self.rough[first] = start.age, start.rough
+                    self._warm(first, self._known(start), start.scale / self.scales[first])
                 self._search(usable[first.size :])
             else:
                 before, last = self.tops.take(usable - 1), self.scales[usable - 1]
                 ratio = np.where(last > 0, last, self.scales[usable]) / self.scales[usable]
                 points, curvatures = self.task.moved(before.points, before.curvatures, ratio)
-                self._warm(usable, Tops(points, curvatures, before.costs), ratio, self.ages[usable - 1])
+                self.ages[usable], self.rough[usable] = self.ages[usable - 1], self.rough[usable - 1]
+                self._warm(usable, Tops(points, curvatures, before.costs), ratio)
         accepted = self._accepted()
         return Estimates(
             self.task, self.scales, self.presamples, self.tops, self.evaluations, self.attempts, accepted, self.rough,
@@ -190,20 +200,40 @@ class Estimation:
         whole.points[:, :k], whole.curvatures[:, :k], whole.costs[:, :k] = points, curvatures, 0.0
         return whole
 
-    def _warm(self, now: IntArray, known: Tops, ratio: FloatArray, age: IntArray) -> None:
+    def _warm(self, now: IntArray, known: Tops, ratio: FloatArray) -> None:
         """Follow the optima of the window before, and search again where one got lost or another may have come up.
 
-        `ratio` is the standard deviation of the window before over that of the window, `age` the number of windows
-        that the optima of the window before have been followed.
+        `ratio` is the standard deviation of the window before over that of the window; `ages` and `rough` are still
+        those of the window before.
         """
+        rough = self.rough[now] & self.brief & np.isfinite(known.costs[:, 0])
+        if rough.any():
+            self._calm(now[rough], known.take(rough))
+            now, known, ratio = now[~rough], known.take(~rough), ratio[~rough]
         found, lost = self._follow(now, known)
         self.tops.put(now, found)
-        self.rough[now], self.ages[now] = False, age + 1
-        due = (self.presamples[now] > LOUD) & (self.ages[now] >= LATE)
-        again = lost | self.task.weak(self.n, found.points[:, 0]) | (np.abs(ratio - 1.0) > JUMP) | due
+        self.rough[now] = False
+        self.ages[now] += 1
+        loud, weak = self.presamples[now] > LOUD, self.task.weak(self.n, found.points[:, 0])
+        due = (loud & (self.ages[now] >= LATE)) | (weak & (self.ages[now] >= self.late))
+        again = lost | due | (np.abs(ratio - 1.0) > JUMP)
         if again.any():
             missing = Tops(known.points, known.curvatures, np.where(lost[:, None], known.costs, np.inf))
             self._search(now[again], missing.take(again), found.take(again))
+
+    def _calm(self, now: IntArray, known: Tops, held: Tops | None = None) -> None:
+        """A short search where the likelihood is rough, or was in the window before, beside tops already `held`.
+
+        Such a top does not outlive the change of one loss. Its mean, level and law do: a descent finds the window's own
+        from there, once alpha stands where the filter is invertible.
+        """
+        starts = np.repeat(known.points[:, :1], len(CALM), axis=1)
+        alpha = int(np.flatnonzero(self.task.slots == 2)[0])
+        shape = starts[:, :, alpha : alpha + 3]
+        shape[:] = np.where(np.isnan(CALM), shape, CALM)
+        self.searched[now], self.ages[now] = True, 0
+        owner = np.repeat(np.arange(now.size), len(CALM))
+        self.tops.put(now, self._from(now, owner, starts.reshape(owner.size, -1), held, CALM_MOST))
 
     def _follow(self, now: IntArray, known: Tops) -> tuple[Tops, BoolArray]:
         """The same optima in these windows, and where one got lost, which may hide a better one."""
@@ -226,14 +256,18 @@ class Estimation:
         self.searched[now], self.ages[now] = True, 0
         starts, first = self._looked(now)
         order = np.argsort(first, axis=1, kind="stable")
-        tops = self._from(now, *self._chosen(starts, first, order[:, :FEW], missing), held)
-        weak = self.task.weak(self.n, tops.points[:, 0])
+        few = LOG_FEW if self.task.log_variance else FEW
+        tops = self._from(now, *self._chosen(starts, first, order[:, :few], missing), held)
+        self.tops.put(now, tops)
+        rough = self.rough[now] & self.brief
+        if rough.any():
+            self._calm(now[rough], tops.take(rough), tops.take(rough))
+        weak = self.task.weak(self.n, tops.points[:, 0]) & ~rough
         if weak.any():
             always = np.tile(np.arange(-self.task.n_always, 0) + first.shape[1], (now.size, 1))
-            more = np.concatenate([order[:, FEW:DESCENTS], always], axis=1)[weak]
+            more = np.concatenate([order[:, few : self.descents], always], axis=1)[weak]
             chosen = self._chosen(starts[weak], first[weak], more, None)
-            tops.put(weak, self._from(now[weak], *chosen, tops.take(weak)))
-        self.tops.put(now, tops)
+            self.tops.put(now[weak], self._from(now[weak], *chosen, tops.take(weak)))
 
     def _chosen(
         self, starts: FloatArray, first: FloatArray, order: IntArray, missing: Tops | None
@@ -248,28 +282,48 @@ class Estimation:
             owner, points = np.concatenate([window, owner]), np.concatenate([missing.points[window, place], points])
         return owner, points
 
-    def _from(self, now: IntArray, owner: IntArray, points: FloatArray, held: Tops | None) -> Tops:
-        """Distinct optima by descents from `points`, roughly at first, then those that differ to the end."""
-        curvatures = self._curvatures(now[owner], points)
+    def _from(
+        self, now: IntArray, owner: IntArray, points: FloatArray, held: Tops | None, most: int | None = None
+    ) -> Tops:
+        """Distinct optima by descents from `points`, roughly at first, then those that differ to the end.
+
+        The latter take at most `most` evaluations each.
+        """
+        tops, rough = self._empty(now.size) if held is None else held, self.rough[now]
+        curvatures = self._curvatures(now, owner, points)
+        costs, good = self._counted(now, owner, points, curvatures, self.most, ROUGHLY)
+        ends: tuple[Any, ...] = owner, points, curvatures, costs, good
+        short = [a[~good] for a in ends]
+        if self.brief:  # a descent that has not arrived goes no further, but its end stands where nothing arrives
+            owner, points, curvatures, costs, good = (a[good] for a in ends)
+        kept: Any = search.distinct(
+            tops.costs.shape, owner, points, curvatures, costs, good, RIVAL, ROUGHLY_SAME, ROUGHLY_THERE
+        )
+        owner, points, curvatures, _ = kept
+        costs, good = self._counted(now, owner, points, curvatures, most or self.most, TOLERANCE)
+        if self.brief:
+            ends = owner, points, curvatures, costs, good
+            owner, points, curvatures, costs, good = map(np.concatenate, zip(ends, short, strict=True))
+        if not self.task.log_variance and not good.all():
+            # the curvature of the steps so far can lead astray: once more, with a new one
+            lost = np.flatnonzero(~good)
+            onward = points[lost]
+            bent = self._curvatures(now, owner[lost], onward)
+            costs[lost], good[lost] = self._counted(now, owner[lost], onward, bent, MOST, TOLERANCE)
+            points[lost], curvatures[lost] = onward, bent
+        search.joined(
+            owner, points, curvatures, costs, good, RIVAL, SAME, SAME_PLACE,
+            tops.points, tops.curvatures, tops.costs, rough,
+        )  # fmt: skip
+        self.rough[now] = rough
+        return tops
+
+    def _curvatures(self, now: IntArray, owner: IntArray, points: FloatArray) -> FloatArray:
+        """Hessians of the cost by differences of the gradient, made positive definite."""
+        steps, first, item, moved = search.around(self.task.model, points, DIFFERENCE)
         self.evaluations[now] += (1 + points.shape[1]) * np.bincount(owner, minlength=now.size)
-        costs, good = self._counted(now, owner, points, curvatures, MOST, ROUGHLY)
-        arrived = np.bincount(owner[good], minlength=now.size) > 0
-        # where no descent arrives (an EGARCH that is not invertible has a rough likelihood) the best point stands
-        costs = np.where(good | ~arrived[owner], costs, np.inf)
-        tops = self._best(now.size, owner, points, curvatures, costs, near=ROUGHLY_SAME, place=ROUGHLY_THERE)
-        owner, place = np.nonzero(np.isfinite(tops.costs))
-        points, curvatures = tops.points[owner, place], tops.curvatures[owner, place]
-        refined, good = self._counted(now, owner, points, curvatures, MOST, TOLERANCE)
-        arrived = np.bincount(owner[good], minlength=now.size) > 0
-        costs = np.where(good | ~arrived[owner], refined, np.inf)
-        if held is not None:
-            extra, place = np.nonzero(np.isfinite(held.costs))
-            arrived[extra] |= ~self.rough[now[extra]]
-            owner, costs = np.concatenate([owner, extra]), np.concatenate([costs, held.costs[extra, place]])
-            points = np.concatenate([points, held.points[extra, place]])
-            curvatures = np.concatenate([curvatures, held.curvatures[extra, place]])
-        self.rough[now] = ~arrived
-        return self._best(now.size, owner, points, curvatures, costs, near=SAME, place=SAME_PLACE)
+        _, slopes = self._measure(now[owner[first]], moved, slopes=True)
+        return np.asarray(search.quotients(slopes, steps, first, item, LARGEST_CURVATURE))
 
     def _counted(
         self, now: IntArray, owner: IntArray, points: FloatArray, curvatures: FloatArray, most: int, tolerance: float
@@ -282,16 +336,14 @@ class Estimation:
 
     def _looked(self, now: IntArray) -> tuple[FloatArray, FloatArray]:
         """The grid's points (m, g, d) of some windows, and their costs (m, g)."""
-        m, g = now.size, len(self.task.grid)
-        starts = np.tile(self.task.grid, (m, 1, 1))
+        grid = self.task.grid
+        m, g = now.size, len(grid)
+        starts, costs = np.empty((m, *grid.shape)), np.empty((m, g))
+        starts[:] = grid
         if self.task.mean_names:
             starts[:, :, 0] = self.centres[now][:, None]
-        # a block of eight windows stays in its lanes while their points go by
-        window = np.tile(np.arange(m), g)
-        order = np.argsort(window // 8, kind="stable")
-        window, place = window[order], np.repeat(np.arange(g), m)[order]
-        costs = np.empty((m, g))
-        costs[window, place], _ = self._measure(now[window], np.ascontiguousarray(starts[window, place]))
+        window, place = search.turns(m, g)
+        costs[window, place], _ = self._measure(now[window], starts[window, place])
         self.evaluations[now] += g
         return starts, costs
 
@@ -312,30 +364,6 @@ class Estimation:
             values, counts, good, np.empty((0, 0)) if gradients is None else gradients,
         )  # fmt: skip
         return values, counts, good
-
-    def _curvatures(self, now: IntArray, points: FloatArray) -> FloatArray:
-        """Hessians of the cost by differences of the gradient, made positive definite."""
-        m, d = points.shape
-        rows, limits = self.task.constraints
-        size = DIFFERENCE * np.where(self.task.slots == 0, 1.0, np.maximum(np.abs(points), 1e-3))
-        slack = np.maximum(points @ rows.T - limits, 0.0)  # a point on a bound may lie a rounding beyond it
-        # a step against the sign of a constraint that it would break; where both directions break one, it is small
-        blocked = (slack[:, :, None] + rows[None] * size[:, None, :] < 0).any(axis=1)
-        size = np.where(blocked, -size, size)
-        moved = np.repeat(points[:, None, :], d + 1, axis=1)
-        moved[:, np.arange(1, d + 1), np.arange(d)] += size
-        # the points of a start follow each other in one lane
-        order = np.arange(m * (d + 1)).reshape(m, d + 1)
-        order = np.concatenate([order[i : i + 8].T.ravel() for i in range(0, m, 8)])
-        _, slopes = self._measure(np.repeat(now, d + 1)[order], moved.reshape(-1, d)[order], slopes=True)
-        gradients = np.empty((m * (d + 1), d))
-        gradients[order] = slopes
-        gradients = gradients.reshape(m, d + 1, d)
-        with np.errstate(over="ignore", invalid="ignore"):
-            found = (gradients[:, 1:] - gradients[:, :1]) / size[:, :, None]
-        found = np.where(np.abs(found) < LARGEST_CURVATURE, found, 0.0)
-        descent.make_positive(found)
-        return found
 
     def _best(
         self, m: int, owner: IntArray, points: FloatArray, curvatures: FloatArray, costs: FloatArray,
@@ -358,17 +386,16 @@ class Estimation:
 
         Asked where there was a search: an optimum that is followed from window to window was accepted once.
         """
-        best = self.tops.points[:, 0]
         found = np.isfinite(self.tops.costs[:, 0])
-        flat = self.task.whole(best)
-        away = self.centres - flat[:, 0]
+        now = np.flatnonzero(found & self.searched)
+        flat = self.task.whole(self.tops.points[now, 0])
+        away = self.centres[now] - flat[:, 0]
         level = 1.0 + away * away
         flat[:, 1] = np.log(level) if self.task.log_variance else level
         flat[:, 2:5] = 0.0
-        costs = np.full(best.shape[0], np.inf)
-        now = np.flatnonzero(found & self.searched)
-        costs[now], _ = self._measure(now, np.ascontiguousarray(flat[now][:, self.task.slots]))
-        return np.asarray(found & (self.tops.costs[:, 0] <= costs + SLACK))
+        costs, _ = self._measure(now, np.ascontiguousarray(flat[:, self.task.slots]))
+        found[now] = self.tops.costs[now, 0] <= costs + SLACK
+        return found
 
 
 def read(estimates: Estimates, row: int) -> tuple[tuple[float, ...], Mapping[str, float], Law]:

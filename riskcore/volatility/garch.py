@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -37,6 +38,13 @@ def law_on_edge(law: Law | LawRows) -> Flags:
             value = law.params[name]
             found = found | (np.minimum(np.abs(value - low), np.abs(value - high)) < EDGE * high)
     return found
+
+
+@lru_cache(maxsize=BACKCAST_DAYS)
+def _backcast(n: int) -> FloatArray:
+    """Weights of the first `n` squared shocks."""
+    weights = np.asarray(BACKCAST_DECAY ** np.arange(n))
+    return np.asarray(weights / weights.sum())
 
 
 @dataclass(frozen=True)
@@ -116,10 +124,7 @@ class _Family(ABC):
 
     def presample_weights(self, n: int) -> FloatArray:
         """Weights of the first squared shocks of a window of `n` in its presample variance."""
-        if self.moves:
-            return np.full(n, 1.0 / n)
-        weights = BACKCAST_DECAY ** np.arange(min(BACKCAST_DAYS, n))
-        return np.asarray(weights / weights.sum())
+        return np.full(n, 1.0 / n) if self.moves else _backcast(min(BACKCAST_DAYS, n)).copy()
 
     def fit(self, losses: FloatArray, *, mean: Mean, law: Law, start: VolatilityFit | None = None) -> VolatilityFit:
         """Maximum likelihood of mean, volatility and the law's free parameters on one window.

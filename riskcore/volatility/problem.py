@@ -20,7 +20,7 @@ LAWS = {"normal": kernel.NORMAL, "t": kernel.STUDENT_T, "skewt": kernel.SKEW_T, 
 LAW_SLOTS = {"normal": (), "t": ("nu",), "skewt": ("nu", "skew"), "ged": ("shape",)}
 FIRST_LAW_SLOT = 5
 SMALLEST_OMEGA, LARGEST_OMEGA = 1e-10, 10.0
-LOG_LEVEL, LOG_ALPHA, LOG_GAMMA, LOG_BETA = (-50.0, 50.0), (-1.0, 2.0), (-2.0, 2.0), (-0.9, 1.0 - 1e-5)
+LOG_OMEGA, LOG_ALPHA, LOG_GAMMA, LOG_BETA = (-50.0, 50.0), (-1.0, 2.0), (-2.0, 2.0), (-0.9, 1.0 - 1e-7)
 """Bounds of EGARCH's coordinates, for losses with standard deviation one."""
 ALPHAS, LEVERAGES, PERSISTENCES = (0.01, 0.06, 0.2), (0.0, 1.8), (0.25, 0.7, 0.93, 0.99)
 LOG_ALPHAS, LOG_GAMMAS, LOG_PERSISTENCES = (0.05, 0.2), (0.0, 0.1), (0.5, 0.9, 0.98)
@@ -50,12 +50,16 @@ class Problem:
         return FAMILIES[self.short] == kernel.EGARCH
 
     @cached_property
+    def law_slots(self) -> tuple[tuple[str, int], ...]:
+        """Free parameters of the law, and their places in the kernel's point."""
+        places = enumerate(LAW_SLOTS[self.law.short], start=FIRST_LAW_SLOT)
+        return tuple((name, slot) for slot, name in places if name in self.law.free)
+
+    @cached_property
     def slots(self) -> npt.NDArray[np.int64]:
         """Places of the free coordinates in the kernel's point."""
-        law = [FIRST_LAW_SLOT + i for i, name in enumerate(LAW_SLOTS[self.law.short]) if name in self.law.free]
-        return np.array(
-            [*([0] if self.mean_names else []), *([1, 2, 3, 4] if "gamma" in self.names else [1, 2, 4]), *law]
-        )
+        volatility = [1, 2, 3, 4] if "gamma" in self.names else [1, 2, 4]
+        return np.array([*([0] if self.mean_names else []), *volatility, *(slot for _, slot in self.law_slots)])
 
     @cached_property
     def base(self) -> FloatArray:
@@ -75,7 +79,7 @@ class Problem:
             found.extend([({slot: 1.0}, low), ({slot: -1.0}, -high)])
 
         if self.log_variance:
-            for slot, (low, high) in enumerate((LOG_LEVEL, LOG_ALPHA, LOG_GAMMA, LOG_BETA), start=1):
+            for slot, (low, high) in enumerate((LOG_OMEGA, LOG_ALPHA, LOG_GAMMA, LOG_BETA), start=1):
                 between(slot, low, high)
         else:
             between(1, SMALLEST_OMEGA, LARGEST_OMEGA)
@@ -83,10 +87,9 @@ class Problem:
             if 3 in self.slots:  # else the persistence says so; said twice, a step would run in circles
                 found.append(({2: -1.0}, -1.0))
             found.append(({2: -0.5, 3: -0.5, 4: -1.0} if 3 in self.slots else {2: -1.0, 4: -1.0}, -1.0))
-        for i, name in enumerate(LAW_SLOTS[self.law.short]):
-            if name in self.law.free:
-                low, high = self.law.bounds[name]
-                between(FIRST_LAW_SLOT + i, *((1.0 / high, 1.0 / low) if name == "nu" else (low, high)))
+        for name, slot in self.law_slots:
+            low, high = self.law.bounds[name]
+            between(slot, *((1.0 / high, 1.0 / low) if name == "nu" else (low, high)))
         rows = [[weights.get(int(slot), 0.0) for slot in self.slots] for weights, _ in found]
         return np.array(rows), np.array([limit for _, limit in found])
 
@@ -127,7 +130,8 @@ class Problem:
 
     def whole(self, points: FloatArray) -> FloatArray:
         """The kernel's points (m, 7) of free coordinates (m, d)."""
-        out = np.tile(self.base, (len(points), 1))
+        out = np.empty((len(points), kernel.N_FULL))
+        out[:] = self.base
         out[:, self.slots] = points
         if self.model.tied:
             out[:, 3] = out[:, 2]
@@ -135,19 +139,21 @@ class Problem:
 
     def weak(self, n: int, points: FloatArray) -> BoolArray:
         """Whether windows say so little that the likelihood may have a second top that a descent does not see."""
-        whole = self.whole(points)
-        alpha = whole[:, 2] if self.log_variance else 0.5 * (whole[:, 2] + whole[:, 3])
-        persistence = whole[:, 4] if self.log_variance else alpha + whole[:, 4]
-        return np.asarray(
-            (alpha < (LOG_FAINT if self.log_variance else FAINT)) | (persistence < FLEETING) | (n < SHORT)
-        )
+        if n < SHORT:
+            return np.ones(len(points), dtype=np.bool_)
+        whole = points.T if self.slots[0] == 0 else np.concatenate([points[:, :1], points], axis=1).T
+        if self.log_variance:
+            return np.asarray((whole[2] < LOG_FAINT) | (whole[4] < FLEETING))
+        alpha, beta = (whole[2], whole[3]) if self.model.tied else (0.5 * (whole[2] + whole[3]), whole[4])
+        return np.asarray((alpha < FAINT) | (alpha + beta < FLEETING))
 
     def moved(self, points: FloatArray, curvatures: FloatArray, ratio: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Points and curvatures (m, k, d), (m, k, d, d) for losses multiplied by `ratio` (m,)."""
         points, curvatures = points.copy(), curvatures.copy()
+        beta = int(np.flatnonzero(self.slots == 4)[0])
         for i, slot in enumerate(self.slots):
             if slot == 1 and self.log_variance:
-                points[..., i] += 2.0 * np.log(ratio)[:, None]
+                points[..., i] += 2.0 * (1.0 - points[..., beta]) * np.log(ratio)[:, None]
             elif slot <= 1:
                 by = ratio[:, None] ** (1 + slot)
                 points[..., i] *= by

@@ -46,7 +46,7 @@ def start(run, jobs, seed=0):
     grid = run.task.grid
     points = grid[rng.integers(len(grid), size=jobs)] * rng.uniform(0.9, 1.0, (jobs, 1))
     if run.task.log_variance:
-        points[:, 1] -= 0.1
+        points[:, 1] -= 0.1 * (1.0 - points[:, 4])  # omega: the level a tenth lower
     rows, limits = run.task.constraints
     inside = (points @ rows.T >= limits).all(axis=1)
     points[~inside] = grid[0]

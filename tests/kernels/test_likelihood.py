@@ -29,9 +29,9 @@ LAWS = [
     (kernel.GED, GED(9.0)),
 ]
 FAMILIES = {
-    # mu, omega, alpha of gains and of losses, beta; and mu, level, alpha, gamma, beta
+    # mu, omega, alpha of gains and of losses, beta; and mu, omega, alpha, gamma, beta
     kernel.GJR: np.array([0.05, 0.03, 0.04, 0.12, 0.87]),
-    kernel.EGARCH: np.array([0.05, -0.2, 0.15, 0.06, 0.95]),
+    kernel.EGARCH: np.array([0.05, -0.01, 0.15, 0.06, 0.95]),
 }
 CASES = [(family, code, law) for family in FAMILIES for code, law in LAWS]
 IDS = [f"{('gjr', 'egarch')[family]}-{law!r}" for family, _, law in CASES]
@@ -77,8 +77,8 @@ def definition(losses, point, family, law, presample):
         omega, gain, loss, beta = point[1:5]
         h = gjr_variance(shocks, omega, gain, loss - gain, beta, presample, 0)[:-1]
     else:
-        level, alpha, gamma, beta = point[1:5]
-        h = egarch_variance(shocks, level * (1.0 - beta), alpha, gamma, beta, presample, 0)[:-1]
+        omega, alpha, gamma, beta = point[1:5]
+        h = egarch_variance(shocks, omega, alpha, gamma, beta, presample, 0)[:-1]
     return -np.sum(law.logpdf(shocks / np.sqrt(h))) + 0.5 * np.sum(np.log(h))
 
 

@@ -186,11 +186,45 @@ def test_an_egarch_that_no_descent_arrives_at_says_retry(losses, monkeypatch):
     begins = np.arange(3)
     plain = EGARCH().fit_windows(losses, begins, N, begins == 0, mean=ConstantMean(), law=Normal())
     assert set(plain.status) == {Status.ok}
-    monkeypatch.setattr(fast, "MOST", 3)  # too few evaluations to arrive
+    monkeypatch.setattr(fast, "BRIEF_MOST", 3)  # too few evaluations to arrive
     rough = EGARCH().fit_windows(losses, begins, N, begins >= 0, mean=ConstantMean(), law=Normal())
     assert set(rough.status) == {Status.retry}
     assert (rough.log_likelihood < plain.log_likelihood).all()
     assert EGARCH().fit(losses[:N], mean=ConstantMean(), law=Normal()).status == Status.retry
+
+
+def test_a_rough_egarch_is_searched_briefly_and_alone_like_among_others(losses):
+    """Calm years in which no top outlives a day: one start costs a window at most a first and a second descent."""
+    begins = np.arange(900, 912)
+    found = estimates(losses, EGARCH(), StudentT(), begins, begins == 900, n=1000)
+    assert found.rough.all()
+    assert found.accepted.all()
+    most = len(fast.CALM) * (1 + found.problem.slots.size + fast.BRIEF_MOST + fast.CALM_MOST)
+    assert found.evaluations[1:].max() <= most
+    assert found.evaluations[1:].mean() < 350
+    fits = EGARCH().fit_windows(losses, begins, 1000, begins == 900, mean=ConstantMean(), law=StudentT())
+    last = None
+    for i, begin in enumerate(begins[:6]):
+        last = EGARCH().fit(losses[begin : begin + 1000], mean=ConstantMean(), law=StudentT(), start=last)
+        assert last.status == fits.status[i]
+        assert fits.log_likelihood[i] == pytest.approx(last.log_likelihood, abs=1e-7)
+        assert fits.recursion[i] == pytest.approx(list(last.params.values()), rel=1e-10)
+
+
+def test_an_egarch_may_drift_away_from_its_start():
+    """A log variance that rises by two percent a day: it has no level, and its persistence is one."""
+    z, log_variance = np.random.default_rng(1).standard_normal(1000), np.zeros(1001)
+    for t in range(1000):
+        log_variance[t + 1] = log_variance[t] + 0.02 + 0.3 * (abs(z[t]) - np.sqrt(2.0 / np.pi))
+    window = z * np.exp(0.5 * log_variance[:-1])
+    fit = EGARCH().fit(window, mean=ZeroMean(), law=Normal())
+    assert fit.params["beta"] > 1.0 - 1e-6
+    assert fit.status == Status.boundary
+    assert fit.params["omega"] == pytest.approx(0.02, abs=0.005)
+    true = {"omega": 0.02, "alpha": 0.3, "gamma": 0.0, "beta": 1.0 - 1e-7}
+    assert fit.log_likelihood > EGARCH().log_likelihood(
+        window, mean=ZeroMean(), mean_params=(), params=true, law=Normal()
+    )
 
 
 def test_windows_without_variance_fail_and_the_chain_goes_on(losses):
