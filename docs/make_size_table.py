@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ from threadpoolctl import threadpool_limits
 import riskcore as rc
 from riskcore import defaults
 from riskcore._types import FloatArray
-from riskcore.backtests import BACKTESTS
+from riskcore.backtests import BACKTESTS, nulls
 from riskcore.distributions import StudentT
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,71 +95,86 @@ def p_of(name: str, kind: str, cell: Cell, losses: FloatArray, pit: FloatArray, 
     return test.run(*first, *(columns[need] for need in test.needs), *level, **keywords)
 
 
-def measured(name: str, kind: str, cell: Cell, quick: bool) -> dict[str, Any] | None:
-    """Shares of samples that a test rejects at 1, 5 and 10 %; None where it is not measured there."""
-    method = str(p_of(name, kind, cell, *losses_of(cell, 0, 0), 0).p_method).partition(":")[0].partition(" (")[0]
-    wanted = (REPLICATIONS if cell.factor == 1.0 else POWER_REPLICATIONS).get(method, 2000)
-    if method == "bootstrap" and cell.n > 250:
-        return None
-    if quick:
-        wanted = min(wanted, 100)
-    p_values, methods = [], set()
-    for seed in range(SEEDS):
-        for i in range(wanted // SEEDS):
-            result = p_of(name, kind, cell, *losses_of(cell, seed, i), seed)
-            p_values.append(result.p_value)
-            methods |= {result.p_method} - {"none"}
-    p, known = np.array(p_values), np.isfinite(p_values)
-    with np.errstate(invalid="ignore"):
-        shares = [float(np.mean(p < a)) for a in SIZES]
-    # the share of all samples: one without a p-value rejects nothing
-    return {
-        "test": name, "p_method": "/".join(sorted(methods)) or "none", "level": cell.level, "n_obs": cell.n,
-        "shares": shares, "undefined": 1.0 - float(known.mean()), "replications": len(p),
-    }  # fmt: skip
-
-
-def source_of(name: str) -> str:
-    """What a part depends on, as a few hex digits: the code of all tests."""
-    files = sorted((ROOT / "riskcore" / "backtests").glob("*.py"))
-    return hashlib.sha256(name.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
-
-
 def kinds(name: str) -> list[str]:
     """The p-values of a test that are measured."""
     return ["asymptotic", "auto"] if BACKTESTS[name].asymptotic else ["auto"]
 
 
-def part(folder: Path, name: str, kind: str, cell: Cell, quick: bool) -> dict[str, Any] | None:
+def works(names: list[str], cell: Cell) -> list[tuple[str, str, int]]:
+    """Tests, kinds of p-value and samples for each seed; tests of the whole law at the first level only."""
+    found = []
+    for name in names:
+        if BACKTESTS[name].measure == "density" and cell.level != LEVELS[0]:
+            continue
+        for kind in kinds(name):
+            result = p_of(name, kind, cell, *losses_of(cell, 0, 0), 0)
+            method = result.p_method.partition(":")[0].partition(" (")[0]
+            wanted = (REPLICATIONS if cell.factor == 1.0 else POWER_REPLICATIONS).get(method, 2000)
+            if method != "bootstrap" or cell.n == 250:
+                found.append((name, kind, wanted // SEEDS))
+    return found
+
+
+def measured(names: list[str], cell: Cell, seed: int, most: int) -> list[dict[str, Any]]:
+    """Samples of a seed that each test rejects at 1, 5 and 10 %."""
+    work = works(names, cell)
+    p_values: dict[tuple[str, str], list[float]] = {(name, kind): [] for name, kind, _ in work}
+    methods: dict[tuple[str, str], set[str]] = {key: set() for key in p_values}
+    for i in range(min(most, max(n for *_, n in work))):
+        losses, pit = losses_of(cell, seed, i)
+        for name, kind, wanted in work:
+            if i < wanted:
+                result = p_of(name, kind, cell, losses, pit, seed)
+                p_values[name, kind].append(float(result.p_value))
+                methods[name, kind] |= {result.p_method} - {"none"}
+    # the share of all samples: one without a p-value rejects nothing
+    return [
+        {"test": name, "kind": kind, "methods": sorted(methods[name, kind]), "count": len(p),
+         "below": [sum(x < a for x in p) for a in SIZES], "undefined": sum(x != x for x in p)}
+        for (name, kind), p in p_values.items()
+    ]  # fmt: skip
+
+
+def part(folder: Path, names: list[str], cell: Cell, seed: int, most: int) -> list[dict[str, Any]]:
     """`measured`, or what is kept of it."""
-    path = folder / f"{name}-{kind}-{cell.n}-{cell.level}-{cell.factor}{'-quick' if quick else ''}.json"
+    path = folder / f"{cell.n}-{cell.level}-{cell.factor}-{seed}-{most}.json"
     if path.exists():
         return json.loads(path.read_text())  # type: ignore[no-any-return]  # as written below
+    nulls.asymptotic_holds = lambda name, n_obs, level: False  # the table to be made must not choose for itself
     with threadpool_limits(limits=1):
-        found = measured(name, kind, cell, quick)
+        found = measured(names, cell, seed, most)
     path.write_text(json.dumps(found))
     return found
 
 
-def rows(folder: Path, names: list[str], jobs: int, quick: bool) -> list[dict[str, Any]]:
+def rows(folder: Path, names: list[str], jobs: int, most: int) -> list[dict[str, Any]]:
     """All rows of the table: what is found at factor 1 beside the power."""
-    work = [
-        (name, kind, n, level)
-        for n in DAYS
-        for level in LEVELS
-        for name in names
-        for kind in kinds(name)
-        if BACKTESTS[name].measure != "density" or level == LEVELS[0] or "tail" in name
-    ]
-    calls = [delayed(part)(folder, w[0], w[1], Cell(w[2], w[3], f), quick) for w in work for f in (1.0, TOO_LOW)]
-    found = Parallel(n_jobs=jobs, verbose=5)(calls)
-    out = []
-    for size, power in zip(found[::2], found[1::2], strict=True):
-        if size is None or (out and any(_key(size) == _key(row) for row in out)):
+    cells = [Cell(n, level, factor) for n in reversed(DAYS) for level in LEVELS for factor in (1.0, TOO_LOW)]
+    todo = [(cell, seed) for cell in cells for seed in range(SEEDS)]
+    found = Parallel(n_jobs=jobs, verbose=5)(delayed(part)(folder, names, *one, most) for one in todo)
+    total: dict[tuple[str, str, Cell], dict[str, Any]] = {}
+    for (cell, _), results in zip(todo, found, strict=True):
+        for r in results:
+            key = (r["test"], r["kind"], cell)
+            sums = total.setdefault(key, {"methods": set(), "count": 0, "below": [0, 0, 0], "undefined": 0})
+            sums["methods"] |= set(r["methods"])
+            sums["below"] = [x + y for x, y in zip(sums["below"], r["below"], strict=True)]
+            sums["count"] += r["count"]
+            sums["undefined"] += r["undefined"]
+    out: list[dict[str, Any]] = []
+    for (name, kind, cell), sums in total.items():
+        if cell.factor != 1.0:
             continue
-        sizes = dict(zip(("size_1", "size_5", "size_10"), size.pop("shares"), strict=True))
-        out.append({**size, **sizes, "power": power["shares"][1]})
-    return out
+        shares = [x / sums["count"] for x in sums["below"]]
+        power = total[name, kind, Cell(cell.n, cell.level, TOO_LOW)]
+        row = {
+            "test": name, "p_method": "/".join(sorted(sums["methods"])) or "none", "level": cell.level, "n_obs": cell.n,
+            "size_1": shares[0], "size_5": shares[1], "size_10": shares[2], "power": power["below"][1] / power["count"],
+            "undefined": sums["undefined"] / sums["count"], "replications": sums["count"],
+        }  # fmt: skip
+        if row["p_method"] != "none" and not any(_key(row) == _key(r) for r in out):
+            out.append(row)
+    return sorted(out, key=lambda r: (r["n_obs"], r["level"], list(BACKTESTS).index(r["test"]), r["p_method"]))
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -252,7 +266,7 @@ def page_of(table: list[dict[str, Any]], estimated: list[dict[str, Any]]) -> Ite
 def main() -> None:
     """Measure, and write the page and the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="100 samples each: whether it runs")
+    parser.add_argument("--quick", action="store_true", help="a few samples each: whether it runs")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--parts", type=Path, default=ROOT / "build" / "sizes", help="folder of parts that are done")
     parser.add_argument("--only", default="", help="names of tests, by commas; writes nothing")
@@ -260,7 +274,7 @@ def main() -> None:
     given = parser.parse_args()
     given.parts.mkdir(parents=True, exist_ok=True)
     names = given.only.split(",") if given.only else list(BACKTESTS)
-    table = rows(given.parts, names, given.jobs, given.quick)
+    table = rows(given.parts, names, given.jobs, 5 if given.quick else max(REPLICATIONS.values()))
     if given.only:
         sys.stdout.write("\n".join(str(row) for row in table) + "\n")
         return

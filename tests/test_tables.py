@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from riskcore import Forecasts, Target, backtests, defaults, scores
+from riskcore.backtests.power import hits_to_reject
 from riskcore.tables import (
     BACKTEST_COLUMNS,
     SCORE_COLUMNS,
@@ -172,6 +173,15 @@ def test_what_a_test_could_have_found(table):
     assert kupiec.hits_to_reject == min(x for x in range(4, N) if at[x] < 0.05)
     assert_allclose(kupiec.power, stats.binom.pmf(np.flatnonzero(np.array(at) < 0.05), N, rate).sum(), rtol=1e-9)
     assert table[table.measure == "es"].hits_to_reject.isna().all()
+
+
+@pytest.mark.parametrize("name", ["kupiec", "binomial", "traffic_light", "christoffersen_coverage"])
+@pytest.mark.parametrize(("n", "level"), [(4, 0.99), (50, 0.999), (100, 0.99), (125, 0.975)])
+def test_fewest_hits_to_reject_where_less_than_one_is_expected(name, n, level):
+    run, known = getattr(backtests, name), range(int(round(n * (1 - level), 9)) + 1, n + 1)
+    spread = [np.isin(np.arange(n), np.floor((np.arange(x) + 0.5) * n / x)) for x in known]
+    found = next(x for x, hits in zip(known, spread, strict=True) if run(1.0 * hits, 0.5, level).p_value < 0.05)
+    assert hits_to_reject(name, n, level) == found
 
 
 def test_benjamini_yekutieli():

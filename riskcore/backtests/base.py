@@ -115,6 +115,8 @@ def prepare(
         require(ok, f"{name} must have the shape of {lead}, got {x.shape} and {first.shape}", DataError)
         arrays[name] = np.array(np.broadcast_to(x, first.shape))
     levels = _levels(level, lead, first)
+    if nan == "hit":
+        require(bool(np.isfinite(levels).all()), "level must not be NaN with nan='hit'", DataError)
     missing = np.asarray(~np.isfinite(np.column_stack([*arrays.values(), levels])).all(axis=1))
     laws = None if tail is None else _laws(tail, first.size)
     if laws is not None:

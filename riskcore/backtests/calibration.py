@@ -93,7 +93,8 @@ def es_calibration(
     name, null = "es_calibration", "V1 and V2 have mean 0: VaR and ES are right together"
     prepared = es_sample(losses, var, es, level, volatility if form == "general" else None, tail, nan)
     sample, sums, details, reason = prepared
-    law = null_law(name, p_value, sample.n_obs, sample.one_level, (SIMULATED, ASYMPTOTIC))
+    usual = form == "simple" and alternative == "two-sided"  # what the table of sizes is about
+    law = null_law(name if usual else "", p_value, sample.n_obs, sample.one_level, (SIMULATED, ASYMPTOTIC))
     facts: dict[str, Detail] = {"form": form, "alternative": alternative}
     details |= facts
     if reason:

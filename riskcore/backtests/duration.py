@@ -46,12 +46,15 @@ def judged(
     simulation: tuple[HitStatistic, float, tuple[Any, ...], str],
     rng: Seed,
     n_simulations: int,
+    *,
+    usual: bool = True,
 ) -> BacktestResult:
     """Result with its asymptotic p-value, or with one simulated from iid hits.
 
-    `simulation` has the batch statistic, its observed value, its options, and the side on which it is extreme.
+    `simulation` has the batch statistic, its observed value, its options, and the side on which it is extreme; `usual`
+    says whether the table of sizes is about this form of the test.
     """
-    how = null_law(name, p_value, sample.n_obs, sample.one_level, OFFERED)
+    how = null_law(name if usual else "", p_value, sample.n_obs, sample.one_level, OFFERED)
     if how == ASYMPTOTIC:
         if np.isnan(sample.one_level):
             return undefined(name, null, sample, ONE_LEVEL, details, statistic=statistic)
@@ -359,7 +362,10 @@ def gmm_duration(
     details["df"] = int(df)
     simulation = (gmm, statistic, options, "upper")
     limit = float(chdtrc(df, statistic))
-    return judged(name, FORMS[form], sample, statistic, limit, details, p_value, simulation, rng, n_simulations)
+    usual = form == "conditional" and moments == 3
+    return judged(
+        name, FORMS[form], sample, statistic, limit, details, p_value, simulation, rng, n_simulations, usual=usual
+    )
 
 
 def gmm(hits: Hits, level: FloatArray, options: tuple[Any, ...]) -> FloatArray:

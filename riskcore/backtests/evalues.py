@@ -73,7 +73,7 @@ class EProcess:
 
     @property
     def crossings(self) -> dict[int, int | None]:
-        """First day, counted from 1, on which M is at least 2, 5, 10 and 20; None where it never is."""
+        """First of the used days, counted from 1, on which M is at least 2, 5, 10 and 20; None where it never is."""
         reached = {c: np.flatnonzero(self.log_path >= np.log(c)) for c in THRESHOLDS}
         return {c: int(found[0]) + 1 if found.size else None for c, found in reached.items()}
 
@@ -205,8 +205,8 @@ def e_es(
     BacktestResult
         `statistic` is the natural logarithm of the last M. `p_value` is Ville's bound min(1, 1/max M): it may be
         looked at on any day. `details`: hits, expected_hits, missing, form, final and maximum (of M), crossing_2,
-        crossing_5, crossing_10 and crossing_20 (first such day, from 1) where M crosses. NaN where an ES lies below
-        its VaR, or equals it under a loss above.
+        crossing_5, crossing_10 and crossing_20 (first such day of those used, from 1) where M crosses. NaN where an ES
+        lies below its VaR, or equals it under a loss above.
 
     Raises
     ------

@@ -37,7 +37,8 @@ RESIDUAL_LAW = "residual law"
 OFFERED = (SIMULATED, RESIDUAL_LAW, ASYMPTOTIC)
 ALTERNATIVES = ("two-sided", "understated")
 ALL_EQUAL = "all losses equal their expectile"
-NO_LAW = "the model has no law to simulate from; p_value='residual law' or 'asymptotic' on request"
+NO_LAW = "the model has no law to simulate from"
+ON_REQUEST = NO_LAW + "; p_value='residual law' or 'asymptotic' on request"
 
 
 def t_statistic(sums: FloatArray) -> FloatArray:
@@ -116,7 +117,7 @@ def _null_sums(
     if method == SIMULATED:
         laws, own, reason = own_laws(sample, facts)
         if laws is None:
-            return none, facts, reason
+            return none, facts, ON_REQUEST if sample.tail is None else reason
         forecast = sample.columns["expectile"]  # the sums are those that the test of realised scores draws
         return own_law_expectile_sums(seed, n_simulations, laws, own, forecast), facts, ""
     m = sample.columns["expectile"]

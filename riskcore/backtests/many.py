@@ -133,7 +133,7 @@ def rolling_backtest(
     DataFrame
         Columns statistic, p_value, p_method, n_obs, hits, reason; one row per window, at its last day (the index of
         the losses, or the day's number). No row where there are fewer days than `window`. NaN with a reason where the
-        test cannot be computed; missing days are left out of their windows.
+        test cannot be computed; missing days are left out of their windows, but `traffic_light` counts them as hits.
 
     Raises
     ------

@@ -87,7 +87,7 @@ def berkowitz(
     name, null = "berkowitz", "the normal quantiles of the PIT are independent standard normals"
     require(isinstance(lags, int) and lags >= 0, f"lags must be a whole number of at least 0, got {lags!r}")
     sample, u, details = pit_sample(pit, None, nan, minimum=2 * lags + 4)
-    law = null_law(name, p_value, sample.n_obs, 0.5, LAWS)
+    law = null_law(name if lags == 1 else "", p_value, sample.n_obs, 0.5, LAWS)  # the table of sizes is about one lag
     details |= {"lags": lags, "df": 2 + lags}
     if sample.reason:
         return undefined(name, null, sample, sample.reason, details)

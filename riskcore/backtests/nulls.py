@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,30 +12,27 @@ import numpy.typing as npt
 
 from riskcore import defaults
 from riskcore._types import FloatArray, IntArray
-from riskcore.backtests.base import ASYMPTOTIC, BERNOULLI, Detail, Seed, choice, seed_of, simulated_p
+from riskcore.backtests.attained import asymptotic_holds
+from riskcore.backtests.base import ASYMPTOTIC, BERNOULLI, EXACT, Detail, Seed, choice, seed_of, simulated_p
 from riskcore.errors import require
 
 AUTO, SIMULATED = "auto", "simulated"
 BLOCK = 1 << 22
 """Random numbers held in memory at once."""
 
-ASYMPTOTIC_FROM: Mapping[str, Mapping[float, int]] = MappingProxyType({})
-"""Days from which the asymptotic p-value of a test keeps its size, by level: from the table of sizes in `docs`."""
-
 
 def null_law(name: str, p_value: str, n_obs: int, level: float, offered: tuple[str, ...]) -> str:
     """The null that serves: the one asked for, or by "auto" the first of `offered` unless the asymptotic one is good.
 
-    `offered` lists what the test has, the most trusted first: "exact", "simulated", "asymptotic". The asymptotic one
-    is taken where the table of sizes shows that it keeps its size for that many days at that level or a higher one; at
-    a level that moves from day to day (NaN) never.
+    `offered` lists what the test has, the most trusted first: "exact", "simulated", "asymptotic". An exact p-value is
+    always taken. In place of a simulated one the asymptotic one is taken where the table of sizes shows that it keeps
+    its size for that many days at that level; at a level that moves from day to day (NaN) never.
     """
     choice("p_value", p_value, (AUTO, *offered))
     if p_value != AUTO:
         return p_value
-    known = {at: days for at, days in ASYMPTOTIC_FROM.get(name, {}).items() if at >= level - 1e-12}
-    good = bool(known) and n_obs >= known[min(known)]
-    return ASYMPTOTIC if good and ASYMPTOTIC in offered else offered[0]
+    good = offered[0] != EXACT and ASYMPTOTIC in offered and asymptotic_holds(name, n_obs, level)
+    return ASYMPTOTIC if good else offered[0]
 
 
 @dataclass(frozen=True)

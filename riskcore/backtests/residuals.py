@@ -109,7 +109,8 @@ def exceedance_residuals(
     moving = bool(np.isnan(sample.one_level))
     resampled = sample.tail is None or moving
     offered = (BOOTSTRAP, SIMULATED) if resampled else (SIMULATED, BOOTSTRAP)
-    law = null_law(name, p_value, sample.n_obs, sample.one_level, (*offered, ASYMPTOTIC))
+    usual = form == STANDARDISED  # what the table of sizes is about
+    law = null_law(name if usual else "", p_value, sample.n_obs, sample.one_level, (*offered, ASYMPTOTIC))
     details |= {"form": form, "scale": "none" if form == PLAIN else "es" if volatility is None else "volatility"}
     residuals = np.empty(0) if reason else _residuals(sample)
     reason = reason or _flaw(residuals)

@@ -219,7 +219,8 @@ def _judged(
     likelihood = form == LR
     statistic = float(_statistics(counts[None, :].astype(np.float64), chances, n, likelihood)[0])
     able = offered if p_value != AUTO or outcomes(n, chances) <= CHEAP else offered[1:]
-    how = null_law(name, p_value, n, 1.0 - sum(chances[1:]), able)
+    usual = form == NASS and m == 4  # what the table of sizes is about
+    how = null_law(name if usual else "", p_value, n, 1.0 - sum(chances[1:]), able)
     if how == ASYMPTOTIC:
         chance = limit_p(statistic, chances, n, form)
         return BacktestResult(name, NULL, statistic, chance, ASYMPTOTIC, n, details)

@@ -273,7 +273,10 @@ def _reasons(frame: pd.DataFrame, excluded: Mapping[Any, str] | None) -> pd.Seri
     """The reason of each excluded day; empty on the others."""
     out = pd.Series("", index=frame.index, dtype=object)
     for day, reason in (excluded or {}).items():
-        require(day in out.index, f"excluded must name days of the losses, got {day!r}", DataError)
+        # a month or a year in words stands for all of its days: no single day, so it excludes nothing
+        place = out.index.get_loc(day) if day in out.index else None
+        one = isinstance(place, (int, np.integer))
+        require(one, f"excluded must name days of the losses, got {day!r}", DataError)
         text = f"excluded must give a reason for {day!r}, got {reason!r}"
         require(isinstance(reason, str) and bool(reason.strip()), text, DataError)
         out[day] = reason

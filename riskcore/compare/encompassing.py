@@ -28,6 +28,7 @@ from riskcore.backtests.base import (
     undefined,
     wald_2,
 )
+from riskcore.backtests.expectile import ALL_EQUAL
 from riskcore.backtests.laws import day_laws, own_law_expectile_sums
 from riskcore.backtests.nulls import AUTO, SIMULATED, draw_hits, null_law
 from riskcore.compare.pairs import chosen
@@ -301,6 +302,8 @@ def rationality(
     z = expectile_identification(x, m, sample.level) / m
     sized = z * _log_size(m)
     observed = wald_2(z.sum(), sized.sum(), np.sum(z * z), np.sum(z * sized), np.sum(sized * sized))[0]
+    if np.isnan(observed):
+        return undefined(name, RATIONAL, sample, ALL_EQUAL, details)
     seed = seed_of(rng)
     # The laws of L/m have expectile 1, so that the sums of V are those of V/m of the losses.
     own = day_laws((laws.levels, laws.quantiles / laws.expectile[:, None]), sample.level)

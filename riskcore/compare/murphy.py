@@ -140,7 +140,7 @@ class MurphyDifference:
     text : str
         Both in words.
     share_first, share_second : float
-        Shares of the thresholds' range on which the first or the second curve is lower.
+        Shares, of the range of thresholds on which the curves differ, where the first or the second is the lower one.
     n_obs, missing, block, seed, n_simulations : int
         Days used and left out; the bootstrap.
 

@@ -14,10 +14,11 @@ from riskcore.dashboard.review import View
 from riskcore.forecasts import STATUS_WORDS
 from riskcore.indicators import exception_table, severity
 from riskcore.plots.style import DARK, INK, NO_VALUE, P_COLOURS, PAPER, target_text
-from riskcore.report import matrix, view
+from riskcore.report import matrix, observed, view
 from riskcore.runs import reading
 from riskcore.runs.export import to_csv
 from riskcore.runs.store import slug
+from riskcore.tables import summary_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +41,7 @@ _SHORT = {
     "Number of hits and waits": "hits and waits",
     "Quantile regression on the VaR": "quantile regression",
     "Hits at several levels": "several levels",
+    "Hits at all levels": "all levels",
     "Realised score of the expectile": "realised score",
     "E-process of the VaR": "e-process",
     "E-process of VaR and ES": "e-process",
@@ -218,6 +220,24 @@ def scores(shown: View) -> None:
     )
 
 
+def observed_hits(shown: View) -> None:
+    """Hits of all models and their size, beside what was expected."""
+    st.caption(
+        "Observed level: share of days without a hit. Ratio: hits to expected hits. Excess: loss less VaR on days with "
+        "a hit. Loss / VaR and ES / VaR: means over the days with a hit; alike if VaR and ES are both right."
+    )
+    rows = widgets.kept(
+        f"summary {shown.opened.key} {shown.asset!r}",
+        lambda: observed.summary_rows(summary_table(shown.forecasts), shown.asset),
+    )
+    st.dataframe(
+        rows,
+        hide_index=True,
+        height="content",
+        alt=f"Hits of each model on {shown.asset} beside the number expected, and their size",
+    )
+
+
 def pit(shown: View) -> None:
     """Histogram of the PIT."""
     st.caption(
@@ -301,6 +321,7 @@ def statuses(shown: View) -> None:
 
 PARTS: Mapping[str, Callable[[View], None]] = {
     "Scores": scores,
+    "Hits": observed_hits,
     "Exceptions": exceptions,
     "PIT": pit,
     "Smoothed": smoothed,
@@ -309,7 +330,7 @@ PARTS: Mapping[str, Callable[[View], None]] = {
 """Further parts of the page, of which only the one looked at is drawn."""
 
 
-_OF_ALL_MODELS = (scores, statuses)
+_OF_ALL_MODELS = (scores, observed_hits, statuses)
 
 
 @st.fragment  # another tab leaves the rest of the page as it is

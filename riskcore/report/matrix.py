@@ -18,7 +18,7 @@ from riskcore.backtests.size import ENUMERATED, attained_size
 from riskcore.errors import require
 from riskcore.plots.judged import hits_text, missing_as_hits
 from riskcore.plots.style import P_LIMITS, target_text, title
-from riskcore.report.view import number, p_text
+from riskcore.report.view import NONE, number, p_text
 from riskcore.runs.catalogue import first_line, null_of, reference_of
 
 FEW = 5.0
@@ -45,6 +45,11 @@ _SIZES = {
 }
 """What is known of the attained size of asymptotic p-values, as the tests' own pages say it."""
 _SYMBOLS = {"I": "1 on a day with a hit, else 0", "L": "loss", "v": "VaR", "e": "ES"}
+_POWERS = (("Hits to reject", "hits_to_reject", ",.0f"), ("Power", "power", ".0%"))
+_POWER = (
+    f" Power is the chance that it rejects, at {100 * defaults.SIZE:g} %, forecasts that are 20 % too low, "
+    "where losses are t(5)."
+)
 _METHODS = {
     "asymptotic": "asymptotic: from the limit law of long samples",
     "exact": "exact: by the law of the statistic at this number of days",
@@ -91,8 +96,9 @@ class Matrix:
         return Matrix(texts, shades, records)
 
     def n_tests(self, model: str) -> int:
-        """Tests of a model that have a p-value: those over which it was adjusted."""
-        return sum(who == model and not math.isnan(r["p_value"]) for (_, who), r in self.records.items())
+        """Diagnostic tests of a model that have a p-value: those over which these were adjusted."""
+        known = (r for (_, who), r in self.records.items() if who == model and not math.isnan(r["p_value"]))
+        return sum(not _primary(r) for r in known)
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,10 @@ def matrix_of(backtests: pd.DataFrame, asset: str) -> Matrix:
     return Matrix(pd.DataFrame(texts, index, models), pd.DataFrame(shades, index, models), found)
 
 
+def _primary(record: Mapping[Any, Any]) -> bool:
+    return bool(record.get("primary", False))
+
+
 def _labels(record: Mapping[Any, Any]) -> tuple[str, str]:
     """Target and test of a row of the table of backtests."""
     return target_text(record["measure"], record["level"]), title(record["test"])
@@ -176,7 +186,7 @@ def explain(record: Mapping[Any, Any], *, n_tests: int) -> Cell:
     record : mapping
         A value of `Matrix.records`.
     n_tests : int
-        Tests of this asset and model over which p-values were adjusted.
+        Diagnostic tests of this asset and model over which their p-values were adjusted.
 
     Returns
     -------
@@ -194,10 +204,13 @@ def explain(record: Mapping[Any, Any], *, n_tests: int) -> Cell:
         (losses_above, hits_text(record["hits"], record["missing"])),
         ("Expected", number(record["expected_hits"], ",.1f")),
     ]
+    found = [(name, number(record.get(key), spec)) for name, key, spec in _POWERS]
+    facts += [(name, text) for name, text in found if text != NONE]
     method = str(record["p_method"])
     what = first_line(entry.run) if entry else ""
     if not math.isnan(p):
         what = f"{what} The p-value is {_METHODS.get(method, method)}.".strip()
+        what += _POWER if facts[-1][0] == "Power" else ""
     return Cell(
         test=title(test),
         target=target_text(record["measure"], record["level"]),
@@ -233,10 +246,8 @@ def _verdict(record: Mapping[Any, Any], n_tests: int) -> str:
         return f"Not rejected at a size of {size}: {chance}. That is no proof that the hypothesis is true."
     more = ""
     if adjusted >= defaults.SIZE:
-        more = (
-            f" Beside all {n_tests} tests of this model it may be chance: "
-            f"adjusted for their number (Holm), p is {p_text(adjusted)}."
-        )
+        beside = "the other assets" if _primary(record) else f"all {n_tests} diagnostic tests of this model"
+        more = f" Beside {beside} it may be chance: adjusted for their number (Holm), p is {p_text(adjusted)}."
     return f"Rejected at a size of {size}: {chance}.{_side(record)}{more}"
 
 

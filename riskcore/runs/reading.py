@@ -23,7 +23,10 @@ _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """Of every entry, so that the same run gives the same archive."""
 
 _TEXTS = ("asset", "model", "measure", "score", "test", "p_method", "reason")
-_NUMBERS = ("level", "mean", "share_not_ok", "statistic", "p_value", "p_adjusted", "hits", "expected_hits")
+_NUMBERS = (
+    "level", "mean", "share_not_ok", "statistic", "p_value", "p_adjusted", "hits", "expected_hits", "hits_to_reject",
+    "power",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def _table(run: Run, name: str) -> pd.DataFrame:
     import pandas as pd
 
     content = output(run, name)
-    kinds = {**dict.fromkeys(_TEXTS, "str"), **dict.fromkeys(_NUMBERS, "float64")}
+    kinds = {**dict.fromkeys(_TEXTS, "str"), **dict.fromkeys(_NUMBERS, "float64"), "primary": "bool"}
     try:
         table = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""], dtype=kinds)
         for column, known in (("asset", run.manifest["data"]), ("model", run.manifest["settings"]["models"])):

@@ -13,7 +13,7 @@ from scipy import stats
 
 from riskcore import backtests as bt
 from riskcore.backtests.coverage import distance, markov
-from riskcore.backtests.hit_laws import exact_law, lr_independence
+from riskcore.backtests.hit_laws import _markov_classes, exact_law, lr_independence
 from riskcore.backtests.nulls import Hits
 from riskcore.errors import ConfigError, DataError
 
@@ -317,3 +317,18 @@ def test_errors_name_the_argument():
         bt.kupiec([1.0], 0.5, 0.99, p_value="fast")
     with pytest.raises(DataError, match=r"var must have the shape of losses, got \(2,\) and \(3,\)"):
         bt.kupiec([1.0, 2.0, 3.0], [1.0, 2.0], 0.99)
+
+
+def test_a_missing_level_is_not_a_hit():
+    level = np.full(100, 0.95)
+    level[3] = np.nan
+    with pytest.raises(DataError, match="level"):
+        bt.christoffersen_independence(series(100, [10]), 0.5, level, nan="hit")
+    assert bt.christoffersen_independence(series(100, [10]), 0.5, level).n_obs == 99
+
+
+@pytest.mark.parametrize(("times", "share"), [(2, 0.278), (3, 0.628)])
+def test_independent_hits_at_a_wrong_rate_are_rejected_as_often_as_documented(times, share):
+    law = exact_law("christoffersen_independence", 250, 0.99)
+    _, statistics, chances, _ = _markov_classes(250, 1 - 0.01 * times)
+    assert abs(chances[law.tail(statistics) < 0.05].sum() - share) < 5e-4

@@ -294,6 +294,7 @@ def test_no_law_no_p_value(name):
     assert np.isnan(result.p_value)
     assert np.isfinite(result.statistic)
     assert result.reason.startswith("the model has no law to simulate from")
+    assert bt.expectile_realized_score(losses, m, 0.99).reason == "the model has no law to simulate from"
     asked = run(losses, m, 0.99, p_value="residual law")
     assert asked.p_method == "simulated: residual law"
     assert 0 < asked.p_value <= 1

@@ -58,6 +58,7 @@ def test_exact_zones(golden):
     assert_allclose(tail_sum_sf(0.3, 1, 0.2), 0.2 * 0.7, rtol=1e-6)
     assert_allclose(tail_sum_sf(1.5, 2, 0.1), 0.01 * 0.125, rtol=1e-5)
     assert tail_sum_sf(0.0, 5, 0.1) == 1.0
+    assert_allclose(tail_sum_sf(1e-6, 5, 0.025), 1 - 0.975**5, rtol=1e-4)  # no part of the chance of no hit
     assert tail_sum_sf(400.0, 250, 0.025) == 0.0
     assert 0.2 < tail_sum_sf(255.0, 20_000, 0.025) < 0.4
 

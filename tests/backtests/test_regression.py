@@ -270,10 +270,14 @@ def test_default_quantile_regression_keeps_its_size(level):
 def test_quantile_regression_finds_a_wrong_var():
     vol, tail = true_model(1000)
     x = vol * np.random.default_rng(3).standard_t(5, 1000)
-    good = bt.var_quantile_regression(x, vol * T5.ppf(0.95), 0.95, tail=tail)
-    low = bt.var_quantile_regression(x, 0.6 * vol * T5.ppf(0.95), 0.95, tail=(tail[0], 0.6 * tail[1]))
+    good = bt.var_quantile_regression(x, vol * T5.ppf(0.95), 0.95, tail=tail, n_simulations=1999)
+    low = bt.var_quantile_regression(
+        x, 0.6 * vol * T5.ppf(0.95), 0.95, tail=(tail[0], 0.6 * tail[1]), n_simulations=1999
+    )
     flat = 0.5 * (vol + vol.mean())  # reacts half as much as the volatility
-    slow = bt.var_quantile_regression(x, flat * T5.ppf(0.95), 0.95, tail=(LEVELS, flat[:, None] * T5.ppf(LEVELS)))
+    slow = bt.var_quantile_regression(
+        x, flat * T5.ppf(0.95), 0.95, tail=(LEVELS, flat[:, None] * T5.ppf(LEVELS)), n_simulations=1999
+    )
     assert good.p_value > 0.05 > 0.01 > low.p_value
     assert slow.details["slope"] > 1.3
     assert slow.p_value < 0.05

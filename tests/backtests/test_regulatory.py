@@ -172,6 +172,11 @@ def test_logs_refuse_what_they_cannot_use():
         bt.exceptions_log(losses[::-1], 1.0)
     with pytest.raises(DataError, match="excluded must name days of the losses, got 7"):
         bt.exceptions_log([1.0, 2.0], 1.0, excluded={7: "late"})
+    month = f"{days[0]:%Y-%m}"
+    with pytest.raises(DataError, match=f"excluded must name days of the losses, got '{month}'"):
+        bt.exceptions_log(losses, 1.0, excluded={month: "a month is no day"})
+    one = bt.exceptions_log(losses + 9.0, 1.0, excluded={f"{days[1]:%Y-%m-%d}": "factor without prices"})
+    assert one["date"][one["excluded"]].tolist() == [days[1]]
     with pytest.raises(DataError, match="excluded must give a reason for 1, got ' '"):
         bt.exceptions_log([1.0, 2.0], 1.0, excluded={1: " "})
 

@@ -197,6 +197,8 @@ def test_rationality_in_degenerate_cases(days):
         "the forecast must be positive, is not on 100 days"
     )
     assert compare.rationality([1.0], [1.0], 0.99).reason == "1 usable days, at least 5 needed"
+    equal = compare.rationality(np.full(100, 0.05), np.full(100, 0.05), 0.99, tail=flat)
+    assert (equal.p_method, equal.reason) == ("none", "all losses equal their expectile")
 
 
 def test_errors():

@@ -29,22 +29,29 @@ WATCH = """() => {
         main, {attributes: true, childList: true, subtree: true, characterData: true});
 }"""
 
+HEAR = """window.heard = 0;
+const Plain = window.WebSocket;
+window.WebSocket = class extends Plain {
+    constructor(...given) {
+        super(...given);
+        this.addEventListener('message', () => { window.heard = performance.now(); });
+    }
+};"""
+"""A rerun so short that the page never shows its start ends with the last message of the server."""
+
 TRIVIAL = "import streamlit as st\nst.write(st.selectbox('Model', ['a', 'b', 'c']))\n"
 """What a browser takes for the smallest page: the rest is ours."""
 
 
 def rerun(page: Any, place: Any) -> tuple[float, float]:
-    """Milliseconds from a click to the end of the rerun (NaN if the browser saw no start) and to the last change.
-
-    Charts are drawn after the end of the rerun, and a short rerun may begin and end between two looks of the browser.
-    """
+    """Milliseconds from a click to the end of the rerun and to the last change; charts are drawn after the end."""
     place.click()
     page.wait_for_function(
         f"window.drawn && performance.now() - Math.max(window.drawn, window.answered, window.clicked) > {QUIET}"
     )
-    answered, drawn = page.evaluate("[window.answered - window.clicked, window.drawn - window.clicked]")
-    answered = answered if answered > 0 else float("nan")
-    return answered, float(np.nanmax([answered, drawn]))
+    answered, heard, drawn = page.evaluate("['answered', 'heard', 'drawn'].map(x => window[x] - window.clicked)")
+    answered = max(answered, heard)
+    return answered, max(answered, drawn)
 
 
 def rounds(guest: Any, places: list[Any], n: int = 6) -> list[tuple[float, float]]:
@@ -79,6 +86,7 @@ def trivial(browser: Any, tmp_path: Path) -> Iterator[Any]:
     options = ["--server.headless=true", "--server.address=127.0.0.1", "--browser.gatherUsageStats=false"]
     with subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         page = browser.new_context(reduced_motion="reduce").new_page()
+        page.add_init_script(HEAR)
         for _ in range(100):
             try:
                 page.goto(f"http://127.0.0.1:{port}")
@@ -102,6 +110,7 @@ def test_reruns_and_first_paint(visit: Any, ran: str, trivial: Any, capsys: pyte
         paints.append(time.perf_counter() - start)
         guest.page.close()
     guest = visit(token=ran)
+    guest.page.add_init_script(HEAR)
     guest.use_sample()
     guest.open("data")
     guest.open("overview")
@@ -121,7 +130,7 @@ def test_reruns_and_first_paint(visit: Any, ran: str, trivial: Any, capsys: pyte
     tabs = guest.main.get_by_role("tab")
     tabs.first.wait_for()
     times["modelling"] = rounds(guest, [tabs.nth(i) for i in (1, 2, 0)])
-    answered, drawn = ({page: np.nanpercentile([x[i] for x in v], 95) for page, v in times.items()} for i in (0, 1))
+    answered, drawn = ({page: np.percentile([x[i] for x in v], 95) for page, v in times.items()} for i in (0, 1))
     with capsys.disabled():
         print("\nend of the rerun, p95 in ms (goal 300):", {page: round(value) for page, value in answered.items()})
         print("last change on the screen, p95 in ms:", {page: round(value) for page, value in drawn.items()})

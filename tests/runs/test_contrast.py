@@ -64,7 +64,7 @@ def test_differences_of_scores(pair: tuple[Run, Run]) -> None:
         np.testing.assert_allclose([row["first"], row["second"]], [here, there], rtol=1e-12)
         np.testing.assert_allclose(row["difference"], there - here, rtol=1e-9)
     assert (table["days in first"] < table["days in second"]).all()
-    assert len(table) == 2 * 5  # two assets; VaR at two levels, ES, expectile VaR, CRPS; no log score of a sample law
+    assert len(table) == 2 * 6  # two assets; VaR at two levels, ES, expectile VaR, two CRPS; no log score of a sample
 
 
 def test_rounding_is_no_difference(pair: tuple[Run, Run], tmp_path: Path) -> None:
