@@ -16,6 +16,8 @@ NUMBERS = ("level", "n_obs", "size_1", "size_5", "size_10", "power", "undefined"
 SIZES = {"size_1": 0.01, "size_5": 0.05, "size_10": 0.10}
 ERRORS = 3.0
 """Standard errors by which a measured size may lie above the nominal one."""
+UNDEFINED = 0.01
+"""Share of samples that may have no p-value; they count as not rejected, which would hide a size that is too large."""
 LEAST = 0.5
 """Share of the nominal size that a test must attain at least: one that never rejects is of no use."""
 
@@ -31,7 +33,9 @@ def attained_table() -> tuple[Mapping[str, Any], ...]:
 
 
 def keeps_size(row: Mapping[str, Any]) -> bool:
-    """Whether the sizes of a row are those they are called, but for the error of the simulation."""
+    """Whether the sizes of a row are those they are called, but for the error, and hardly a sample has no p-value."""
+    if row["undefined"] > UNDEFINED:
+        return False
     for key, nominal in SIZES.items():
         error = math.sqrt(nominal * (1.0 - nominal) / row["replications"])
         if not LEAST * nominal <= row[key] <= nominal + ERRORS * error:
@@ -68,8 +72,7 @@ def _beside(known: list[float], value: float) -> list[float]:
 @lru_cache(maxsize=4096)
 def tabulated_power(name: str, n_obs: int, level: float, p_method: str) -> float:
     """Power in the table for that kind of p-value, by the logarithm of the days; beyond the last ones theirs."""
-    kind = p_method.partition(":")[0]
-    rows = [r for r in attained_table() if r["test"] == name and str(r["p_method"]).partition(":")[0] == kind]
+    rows = [r for r in attained_table() if r["test"] == name and r["p_method"] == p_method]
     if not math.isnan(level):
         rows = [r for r in rows if abs(r["level"] - level) < 1e-9]
     rows = sorted(rows, key=lambda r: float(r["n_obs"]))
