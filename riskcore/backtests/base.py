@@ -186,7 +186,9 @@ def seed_of(rng: Seed) -> int:
     """The seed to draw with and to record: 0 for None, one draw of a given generator."""
     if isinstance(rng, np.random.Generator):
         return int(rng.integers(2**63))
-    return 0 if rng is None else int(rng)
+    seed = 0 if rng is None else int(rng)
+    require(seed >= 0, f"rng must be a generator or a seed of at least 0, got {rng!r}")
+    return seed
 
 
 def simulated_p(statistic: float, simulated: FloatArray, side: str) -> float:

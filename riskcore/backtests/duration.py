@@ -47,12 +47,13 @@ def judged(
     rng: Seed,
     n_simulations: int,
     *,
-    usual: bool = True,
+    usual: bool = False,
 ) -> BacktestResult:
     """Result with its asymptotic p-value, or with one simulated from iid hits.
 
     `simulation` has the batch statistic, its observed value, its options, and the side on which it is extreme; `usual`
-    says whether the table of sizes is about this form of the test.
+    says whether the table of sizes may choose the asymptotic one: for this form, and where that gets no worse as the
+    sample grows (as that of the waits does).
     """
     how = null_law(name if usual else "", p_value, sample.n_obs, sample.one_level, OFFERED)
     if how == ASYMPTOTIC:

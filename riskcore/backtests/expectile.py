@@ -208,7 +208,9 @@ def expectile_calibration(
     require(isinstance(lags, int) and lags >= 0, f"lags must be a whole number of at least 0, got {lags!r}")
     name, null = "expectile_calibration", "the mean of V is 0: the expectile is right on average"
     sample, scale, details, reason = expectile_sample(losses, expectile, level, volatility, tail, nan)
-    method = null_law(name, p_value, sample.n_obs, sample.one_level, OFFERED if lags == 0 else (ASYMPTOTIC,))
+    usual = weighting == "scaled" and alternative == "two-sided"  # the form that the table of sizes is about
+    offered = OFFERED if lags == 0 else (ASYMPTOTIC,)
+    method = null_law(name if usual else "", p_value, sample.n_obs, sample.one_level, offered)
     details |= {"alternative": alternative, "lags": lags}
     if reason:
         return undefined(name, null, sample, reason, details)

@@ -107,7 +107,8 @@ def expectile_conditional_calibration(
     null = NULL_GIVEN if given else NULL
     sample, scale, details, reason = expectile_sample(losses, expectile, level, volatility, tail, nan, given)
     offered = tuple(x for x in OFFERED if x in (SIMULATED, ASYMPTOTIC)) if given else OFFERED
-    method = null_law(NAME, p_value, sample.n_obs, sample.one_level, offered)
+    usual = two_sided and not given  # the form that the table of sizes is about
+    method = null_law(NAME if usual else "", p_value, sample.n_obs, sample.one_level, offered)
     details["alternative"] = alternative
     if reason:
         return undefined(NAME, null, sample, reason, details)

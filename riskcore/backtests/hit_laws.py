@@ -90,6 +90,34 @@ class ExactLaw:
         return float(0.5 * (self.tail(observed) + above))
 
 
+@lru_cache(maxsize=4096)
+def independence_law(n: int, hits: int) -> ExactLaw:
+    """Law of Christoffersen's independence statistic given the number of hits: all orders are alike, whatever the rate.
+
+    The classes of `_markov_classes` for one number of hits.
+    """
+    if hits in (0, n):
+        return ExactLaw.of(np.zeros(1), np.ones(1))
+    runs = np.arange(1.0, min(hits, n - hits + 1) + 1)
+    factorial = gammaln(np.arange(n + 2) + 1.0)
+
+    def choose(a: FloatArray | int, b: FloatArray) -> FloatArray:
+        top, below = np.asarray(a, dtype=np.intp), b.astype(np.intp)
+        return np.asarray(factorial[top] - factorial[below] - factorial[top - below])
+
+    total = gammaln(n + 1.0) - gammaln(hits + 1.0) - gammaln(n - hits + 1.0)
+    statistics, chances = [], []
+    for first in (0, 1):
+        for last in (0, 1):
+            inner = runs - first - last
+            r = runs[(inner >= 0) & (inner <= n - hits - 1)]
+            ways = choose(hits - 1, r - 1) + choose(n - hits - 1, r - first - last)
+            n11, n01, n10 = hits - r, r - first, r - last
+            statistics.append(lr_independence(n - 1 - n11 - n01 - n10, n01, n10, n11))
+            chances.append(np.exp(ways - total))
+    return ExactLaw.of(np.concatenate(statistics), np.concatenate(chances))
+
+
 @lru_cache(maxsize=64)
 def exact_law(name: str, n: int, level: float) -> ExactLaw:
     """Law of the statistic of a test (by its name) if the hits of `n` days are independent with rate ``1 - level``."""

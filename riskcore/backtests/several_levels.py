@@ -84,10 +84,10 @@ def multilevel(
     Returns
     -------
     BacktestResult
-        `details`: hits and expected_hits (at the lowest level), missing, levels, df, form, ``cell_0`` to ``cell_m``
-        (days between neighbouring levels, from below), crossing (days on which the VaR of a level lies above that of a
-        higher one), where exact mid_p and attained_size (of the exact p-value at nominal 5 %). NaN without a
-        usable day.
+        `details`: hits and expected_hits (at the lowest level), missing, levels, df (m; Nass's limit has c m), form,
+        ``cell_0`` to ``cell_m`` (days between neighbouring levels, from below), crossing (days on which the VaR of a
+        level lies above that of a higher one), where exact mid_p and attained_size (of the exact p-value at nominal 5
+        %). NaN without a usable day.
 
     Raises
     ------

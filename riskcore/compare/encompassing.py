@@ -118,7 +118,7 @@ def encompassing(
     require(n_simulations >= 1, f"n_simulations must be at least 1, got {n_simulations}")
     columns = {"losses": losses, "first": first, "second": second}
     sample = prepare(nan, columns, level, tail=tail if measure == "expectile" else None, minimum=5)
-    law = null_law(name, p_value, sample.n_obs, sample.one_level, (SIMULATED, ASYMPTOTIC))
+    law = null_law("", p_value, sample.n_obs, sample.one_level, (SIMULATED, ASYMPTOTIC))
     x, f, other = (sample.columns[key] for key in columns)
     details: dict[str, Detail] = {"hits": int(np.count_nonzero(x > f)), "missing": sample.missing, "measure": measure}
     low = int(np.count_nonzero(f <= 0))

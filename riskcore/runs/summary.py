@@ -77,8 +77,10 @@ def _tests(backtests: pd.DataFrame) -> str:
 
 def _at(row: dict[str, Any]) -> str:
     """Measure and level of a row of scores or tests, where it has them."""
-    level = row["level"]
-    return f"{NAMES.get(row['measure'], row['measure'])} {level:g}" if level == level else "density"
+    level, name = row["level"], NAMES.get(row["measure"], row["measure"])
+    if level == level:
+        return f"{name} {level:g}"
+    return "density" if row["measure"] == "density" else f"{name}, all levels"
 
 
 def _by_unit(heading: str, cells: Sequence[tuple[dict[str, Any], str, str]]) -> str:

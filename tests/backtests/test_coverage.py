@@ -13,7 +13,7 @@ from scipy import stats
 
 from riskcore import backtests as bt
 from riskcore.backtests.coverage import distance, markov
-from riskcore.backtests.hit_laws import _markov_classes, exact_law, lr_independence
+from riskcore.backtests.hit_laws import _markov_classes, exact_law, independence_law, lr_independence
 from riskcore.backtests.nulls import Hits
 from riskcore.errors import ConfigError, DataError
 
@@ -130,8 +130,10 @@ def test_exact_p_values_by_brute_force(name):
     paths = np.array(list(itertools.product([0.0, 1.0], repeat=9)))
     statistics = np.array([run(path, 0.5, level).statistic for path in paths])
     chance = np.prod(np.where(paths > 0, 1 - level, level), axis=1)
+    hits = paths.sum(axis=1)
     for i in range(0, len(paths), 7):
-        expected = chance[statistics >= statistics[i] - 1e-9].sum()
+        alike = chance * (hits == hits[i]) if name == "christoffersen_independence" else chance  # given the hits
+        expected = alike[statistics >= statistics[i] - 1e-9].sum() / alike.sum()
         assert_allclose(run(paths[i], 0.5, level, p_value="exact").p_value, expected, rtol=1e-9)
 
 
@@ -162,14 +164,15 @@ def test_exact_p_values_keep_their_size(name):
     chance, mid, p = chance / chance.sum(), mid[np.isfinite(p)], p[np.isfinite(p)]
     for size in (0.01, 0.05, 0.1, 0.3, 0.7):
         assert chance[p <= size].sum() <= size + 1e-12
-    assert_allclose(chance[p < 0.05].sum(), results[-1].details["attained_size"], rtol=1e-9)
+    if name != "christoffersen_independence":  # its law is given the number of hits
+        assert_allclose(chance[p < 0.05].sum(), results[-1].details["attained_size"], rtol=1e-9)
     assert_allclose(chance @ mid, 0.5, rtol=1e-9)  # the mean of a mid-p is one half
 
 
 @pytest.mark.parametrize("name", ["binomial", "christoffersen_independence"])
-def test_simulated_agrees_with_exact(name):
+def test_simulated_agrees_with_the_law_of_iid_hits(name):
     losses = series(250, [20, 60, 61, 140, 180, 220, 230, 240])
-    exact = bt.BACKTESTS[name].run(losses, 0.5, 0.99, p_value="exact").p_value
+    exact = exact_law(name, 250, 0.99).tail(bt.christoffersen_independence(losses, 0.5, 0.99).statistic)
     drawn = bt.BACKTESTS[name].run(losses, 0.5, 0.99, p_value="simulated", n_simulations=20_000)
     assert drawn.p_method == "simulated: Bernoulli hits"
     # |z| takes two counts at equal distance together, the exact test orders them by their probability
@@ -328,7 +331,25 @@ def test_a_missing_level_is_not_a_hit():
 
 
 @pytest.mark.parametrize(("times", "share"), [(2, 0.278), (3, 0.628)])
-def test_independent_hits_at_a_wrong_rate_are_rejected_as_often_as_documented(times, share):
+def test_independent_hits_at_a_wrong_rate_are_not_taken_for_dependence(times, share):
+    """Given the number of hits the size holds at any rate; with the rate 1 - level it is as wrong as documented."""
     law = exact_law("christoffersen_independence", 250, 0.99)
-    _, statistics, chances, _ = _markov_classes(250, 1 - 0.01 * times)
+    hits, statistics, chances, _ = _markov_classes(250, 1 - 0.01 * times)
     assert abs(chances[law.tail(statistics) < 0.05].sum() - share) < 5e-4
+    given = np.array([independence_law(250, int(x)).tail(s) for x, s in zip(hits, statistics, strict=True)])
+    assert 0.01 < chances[given < 0.05].sum() < 0.05
+
+
+def test_laws_given_the_number_of_hits_add_up():
+    hits, statistics, chances, _ = _markov_classes(60, 0.9)
+    for x in (0, 1, 5, 12):
+        law, alike = independence_law(60, x), hits == x
+        for observed in (0.0, 0.5, 3.0):
+            expected = chances[alike][statistics[alike] >= observed - 1e-9].sum() / chances[alike].sum()
+            assert_allclose(law.tail(observed), expected, rtol=1e-9)
+    assert independence_law(60, 60).tail(0.0) == 1.0
+
+
+def test_a_negative_seed_is_refused_by_name():
+    with pytest.raises(ConfigError, match="seed"):
+        bt.binomial(series(100, [10]), 0.5, 0.95, p_value="simulated", rng=-1)
