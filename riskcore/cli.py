@@ -255,10 +255,11 @@ def models() -> None:
 @main.command()
 def backtests() -> None:
     """List the backtests, what they need and test."""
-    from riskcore.runs.catalogue import backtest_rows
+    from riskcore.runs.catalogue import LETTERS, backtest_rows
     from riskcore.runs.writing import text_table
 
     click.echo(text_table(["name", "needs", "null hypothesis"], backtest_rows(), left=3))
+    click.echo(f"\n{LETTERS}")
 
 
 @main.command()

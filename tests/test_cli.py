@@ -294,7 +294,9 @@ def test_lists(invoke: Invoke) -> None:
     assert any(line.split(maxsplit=1) == ["historical", "historical simulation"] for line in models)
     assert models[-1].endswith("see 'By command' in README.md.")
     tests = invoke("backtests").stdout.splitlines()
-    assert [line.split()[0] for line in tests[1:]] == list(BACKTESTS)
+    names = [*BACKTESTS, "multilevel"]
+    assert [line.split()[0] for line in tests[1 : len(names) + 1]] == names
+    assert tests[len(names) + 2].startswith("L: loss")
     kupiec = next(line for line in tests if line.startswith("kupiec"))
     assert kupiec.split(maxsplit=2)[1:] == ["var", "the hit rate equals 1 - level"]
     assert invoke("--version").stdout == f"riskcore, version {__version__}\n"

@@ -54,6 +54,8 @@ _SHORT = {
 }
 """Tests whose names are too long for the label; the details of a cell have them in full."""
 _CELL_WIDTH = 145
+_ROWS_SHOWN, _ROW_HEIGHT = 14, 35
+"""Of the tests: the names of the models stay above them, and what is said of a cell stays in sight below."""
 _IN_A_ROW = 4
 _METRIC_WIDTH = 160
 _OPEN_PART = "review_part"
@@ -130,14 +132,15 @@ def tests(shown: View) -> None:
         table = whole.of(target)
         st.caption(
             f"{matrix.LEGEND} Signs and colours go by the p-value of the test alone. The details of a cell also give "
-            "the adjusted one: Holm's, over all tests of one asset and model. Choose a cell for them."
+            "the adjusted one: Holm's, over all diagnostic tests of one asset and model; for the one primary test of "
+            "each risk figure, over the assets. Choose a cell: it is explained below the table."
         )
         chosen = st.dataframe(  # type: ignore[call-overload]  # index columns go by place, as documented
             coloured(table, dark=widgets.dark()),
             key=f"rc.w.review.tests.{shown.opened.key}.{shown.asset}.{target}",
             on_select="rerun",
             selection_mode="single-cell",
-            height="content",
+            height="content" if len(table.texts) <= _ROWS_SHOWN else _ROW_HEIGHT * (_ROWS_SHOWN + 1),
             column_config={
                 0: st.column_config.TextColumn("test", width=_LABEL_WIDTH, pinned=True),
                 **{i: st.column_config.Column(width=_CELL_WIDTH) for i in range(1, table.texts.shape[1] + 1)},
@@ -223,8 +226,9 @@ def scores(shown: View) -> None:
 def observed_hits(shown: View) -> None:
     """Hits of all models and their size, beside what was expected."""
     st.caption(
-        "Observed level: share of days without a hit. Ratio: hits to expected hits. Excess: loss less VaR on days with "
-        "a hit. Loss / VaR and ES / VaR: means over the days with a hit; alike if VaR and ES are both right."
+        "Level: share of days without a hit. Ratio: hits to expected hits. L/VaR and ES/VaR: loss and ES to VaR, means "
+        "over the days with a hit; alike if VaR and ES are both right. Excess: loss less VaR on days with a hit. "
+        "First: day of the first hit. Missing: days without forecast."
     )
     rows = widgets.kept(
         f"summary {shown.opened.key} {shown.asset!r}",

@@ -353,7 +353,7 @@ def _number(value: object, spec: str) -> str:
 
 def _cell_text(record: dict[Any, Any]) -> str:
     p, hits = _number(record["p_value"], ".3f"), hits_text(record["hits"], record["missing"])
-    if p == "0.000":
+    if p != "–" and float(record["p_value"]) < 0.001:
         p = "&lt;0.001"
     return p if hits == "–" else f"{p}<br>{hits} / {_number(record['expected_hits'], '.1f')}"
 

@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 
 from riskcore import defaults
-from riskcore.backtests import BACKTESTS
 from riskcore.backtests.hit_laws import MOST_DAYS
 from riskcore.backtests.size import ENUMERATED, attained_size
 from riskcore.errors import require
 from riskcore.plots.judged import hits_text, missing_as_hits
 from riskcore.plots.style import P_LIMITS, target_text, title
 from riskcore.report.view import NONE, number, p_text
-from riskcore.runs.catalogue import first_line, null_of, reference_of
+from riskcore.runs.catalogue import entries, first_line, null_of, reference_of
 
 FEW = 5.0
 """Below so many expected hits a test says little."""
@@ -50,6 +49,7 @@ _POWER = (
     f" Power is the chance that it rejects, at {100 * defaults.SIZE:g} %, forecasts that are 20 % too low, "
     "where losses are t(5)."
 )
+_PRIMARY = " It is the primary test of its risk figure, named beforehand; the others are diagnostic."
 _METHODS = {
     "asymptotic": "asymptotic: from the limit law of long samples",
     "exact": "exact: by the law of the statistic at this number of days",
@@ -194,7 +194,7 @@ def explain(record: Mapping[Any, Any], *, n_tests: int) -> Cell:
         Dashes where a figure is missing.
     """
     test, p = str(record["test"]), float(record["p_value"])
-    entry = BACKTESTS.get(test)
+    entry = entries().get(test)
     losses_above = "Losses above" if record["measure"] == "expectile" else "Hits"
     facts = [
         ("P-value", p_text(p)),
@@ -211,6 +211,7 @@ def explain(record: Mapping[Any, Any], *, n_tests: int) -> Cell:
     if not math.isnan(p):
         what = f"{what} The p-value is {_METHODS.get(method, method)}.".strip()
         what += _POWER if facts[-1][0] == "Power" else ""
+    what += _PRIMARY if _primary(record) else ""
     return Cell(
         test=title(test),
         target=target_text(record["measure"], record["level"]),
@@ -246,7 +247,7 @@ def _verdict(record: Mapping[Any, Any], n_tests: int) -> str:
         return f"Not rejected at a size of {size}: {chance}. That is no proof that the hypothesis is true."
     more = ""
     if adjusted >= defaults.SIZE:
-        beside = "the other assets" if _primary(record) else f"all {n_tests} diagnostic tests of this model"
+        beside = "the same test of the other assets" if _primary(record) else f"all {n_tests} diagnostic tests"
         more = f" Beside {beside} it may be chance: adjusted for their number (Holm), p is {p_text(adjusted)}."
     return f"Rejected at a size of {size}: {chance}.{_side(record)}{more}"
 

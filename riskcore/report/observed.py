@@ -14,8 +14,7 @@ from riskcore.report.view import NONE, mark_first, number, percent
 NEWEST = 60
 """Exceptions of one model in the report; all stand in its download on the page and follow from the forecasts."""
 SUMMARY_HEADS = (
-    "observed level", "days", "hits", "expected", "ratio", "first hit", "missing", "mean excess", "largest excess",
-    "loss / VaR", "ES / VaR",
+    "level", "days", "hits", "expected", "ratio", "L/VaR", "ES/VaR", "mean excess", "largest", "first", "missing",
 )  # fmt: skip
 
 
@@ -38,12 +37,12 @@ def _cells(record: dict[Any, Any]) -> list[str]:
         number(record["hits"], ",d"),
         number(record["expected_hits"], ",.1f"),
         number(record["ratio"], ".2f"),
-        NONE if pd.isna(first) else f"day {int(first):,}",
-        number(record["missing"], ",d"),
-        percent(record["mean_excess"]),
-        percent(record["largest_excess"]),
         number(record["observed_severity"], ".3f"),
         number(record["expected_severity"], ".3f"),
+        percent(record["mean_excess"]),
+        percent(record["largest_excess"]),
+        NONE if pd.isna(first) else f"{int(first):,}",
+        number(record["missing"], ",d"),
     ]
 
 

@@ -79,11 +79,23 @@ def first_line(thing: object) -> str:
     return (thing.__doc__ or "").strip().partition("\n")[0]
 
 
-def backtest_rows() -> list[tuple[str, str, str]]:
-    """Name, needed columns and null hypothesis of every backtest in the registry."""
-    from riskcore.backtests import BACKTESTS
+LETTERS = (
+    "L: loss; v, e, m: the day's VaR, ES and expectile VaR; I: 1 on a day with a hit (L > v), else 0; PIT: the model's "
+    "probability of a loss up to L.\nV: I less its rate (V1), or what an ES or expectile of the day is off by (V2, V)."
+)
+"""What the letters in the null hypotheses stand for."""
 
-    return [(name, ", ".join(entry.needs), null_of(entry)) for name, entry in BACKTESTS.items()]
+
+def entries() -> dict[str, Backtest]:
+    """The backtests of the registry, and that of several levels at once, which needs more than one VaR."""
+    from riskcore.backtests import BACKTESTS, Backtest, multilevel
+
+    return {**BACKTESTS, "multilevel": Backtest(multilevel, ("var",), "var")}
+
+
+def backtest_rows() -> list[tuple[str, str, str]]:
+    """Name, needed columns and null hypothesis of every backtest."""
+    return [(name, ", ".join(entry.needs), null_of(entry)) for name, entry in entries().items()]
 
 
 def null_of(entry: Backtest) -> str:
@@ -91,6 +103,8 @@ def null_of(entry: Backtest) -> str:
     import numpy as np
 
     missing = np.full(2, np.nan)
+    if entry.run.__name__ == "multilevel":
+        return entry.run(missing, np.full((2, 2), np.nan), [0.975, 0.99]).null
     leading = [] if entry.needs == ("pit",) else [missing]
     result = entry.run(
         *leading, *(missing for _ in entry.needs), **({} if entry.measure == "density" else {"level": 0.99})

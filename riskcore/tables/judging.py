@@ -36,7 +36,7 @@ def backtest_table(
     n_simulations: int | None = None,
     jobs: int = 1,
 ) -> pd.DataFrame:
-    """Every test of `BACKTESTS` that a model's forecasts allow, on every target of every asset.
+    """Every test of `BACKTESTS` that a model's forecasts allow, but `e_expectile`, on every target of every asset.
 
     Each p-value stands beside the days used, the hits and the number of hits expected (for an expectile: losses above
     it, expected under the model's own law), and beside what the test could have found: the hits that would have
@@ -122,6 +122,7 @@ def _judged(
     """Records of all tests of one asset and model."""
     judge = _Judge(rows, tail, seed, n_simulations, p_value)
     tests = {name: test for name, test in BACKTESTS.items() if p_value == AUTO or test.asymptotic}
+    tests.pop("e_expectile", None)  # it needs a largest gain that only a reader can declare
     unit: dict[str, Any] = {"asset": asset, "model": model}
     records = []
     for target in (*targets, None):

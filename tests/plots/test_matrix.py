@@ -86,7 +86,7 @@ def test_a_rejection_says_how_rare_which_side_and_what_many_tests_do_to_it() -> 
     assert (cell.test, cell.target, cell.model) == ("Kupiec (number of hits)", "VaR 99 %", "m")
     assert cell.verdict == (
         "Rejected at a size of 5 %: if the hypothesis held, about 2.5 in 100 samples would lie at least this far from "
-        "it. There are more hits than expected (17, not 10.0). Beside all 25 diagnostic tests of this model "
+        "it. There are more hits than expected (17, not 10.0). Beside all 25 diagnostic tests "
         "it may be chance: adjusted for their number (Holm), p is 0.200."
     )
     assert cell.null == "the hit rate equals 1 - level"
