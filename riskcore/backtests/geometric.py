@@ -117,10 +117,7 @@ def geometric_var(
     limit = sum(w * float(chdtrc(df, statistic)) for df, w in enumerate(WEIGHTS[form]) if df)
     limit = 1.0 if statistic <= 0.0 else limit  # all of the law lies at zero or above
     simulation = (geometric, statistic, options, "upper")
-    usual = form == "full"
-    return judged(
-        name, FORMS[form], sample, statistic, limit, details, p_value, simulation, rng, n_simulations, usual=usual
-    )
+    return judged(name, FORMS[form], sample, statistic, limit, details, p_value, simulation, rng, n_simulations)
 
 
 def geometric(hits: Hits, level: FloatArray, options: tuple[Any, ...]) -> FloatArray:

@@ -15,7 +15,6 @@ ES, PIT = 1.3 * VAR, RANDOM.random(N)
 OTHERS = [
     ("gmm_duration", {"form": "independence"}),
     ("gmm_duration", {"moments": 5}),
-    ("geometric_var", {"form": "duration"}),
     ("es_calibration", {"form": "general"}),
     ("es_calibration", {"alternative": "understated"}),
     ("exceedance_residuals", {"form": "plain"}),
@@ -37,6 +36,16 @@ def test_another_form_is_simulated_where_the_usual_one_is_asymptotic(name, optio
     monkeypatch.setattr(nulls, "asymptotic_holds", lambda name, n_obs, level: bool(name))
     assert made(name) == "asymptotic"
     assert made(name, **options) != "asymptotic"
+
+
+@pytest.mark.parametrize("name", ["tbf", "tbfi", "weibull_duration", "geometric_var", "expectile_realized_score"])
+def test_some_limits_are_never_taken(name, monkeypatch):
+    """Those of waits get worse as samples grow; that of geometric-VaR depends on the VaR, which the table does not."""
+    monkeypatch.setattr(nulls, "asymptotic_holds", lambda name, n_obs, level: bool(name))
+    columns = {"var": VAR, "expectile": VAR}
+    (need,) = bt.BACKTESTS[name].needs
+    result = bt.BACKTESTS[name].run(LOSSES, columns[need], 0.95, n_simulations=19)
+    assert result.p_method != "asymptotic"
 
 
 def test_other_forms_of_the_multinomial_test(monkeypatch):
