@@ -77,12 +77,12 @@ def pit_bars(pit: FloatArray, *, title: str, bins: int = 20, days: str = "days")
     >>> pit_bars(np.array([0.1, 0.6]), title="", bins=2)["data"][0]["y"].tolist()
     [1, 1]
     """
-    from scipy.special import bdtr
+    from riskcore.backtests import pit_band
 
     require(bins >= 2, f"bins must be at least 2, got {bins!r}; typical values: 10, 20")
     counts, edges = np.histogram(pit, bins=bins, range=(0.0, 1.0))
-    cdf = bdtr(np.arange(pit.size + 1), pit.size, 1.0 / bins)
-    low, high = (int(np.searchsorted(cdf, q)) for q in (0.025, 0.975))
+    stays = pit_band(max(pit.size, 1), bins=bins, simultaneous=False)
+    low, high = int(stays.lower[0]), int(stays.upper[0])
     outside = (counts < low) | (counts > high)
     colours, shapes = np.where(outside, style.BAR_OUT, style.BAR), np.where(outside, "/", "")
     hatch = {"size": 6, "fillmode": "overlay", "fgcolor": style.PAPER}
