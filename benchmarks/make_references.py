@@ -1,9 +1,10 @@
 """The best log-likelihood that arch finds in every window, computed once: ``python -m benchmarks.make_references DIR``.
 
-It takes about half an hour on one free core. Parts go to DIR and are not computed twice, so that it may be stopped and
-started again; at the end, or with ``--collect`` at any time, what is there goes to ``benchmarks/references``. Every
-tenth window comes first; with ``--series`` two processes can share the work. Cold is arch's own start in each window,
-warm the optimum of the window before it.
+What ``benchmarks/references`` has of a series is kept while its losses are the same; the rest is computed, which from
+nothing takes about two hours of one core. Parts go to DIR, so that it may be stopped and started again; at the end, or
+with ``--collect`` at any time, what is there is added to ``benchmarks/references``. Every tenth window comes first; with
+``--series`` two processes can share the work. Cold is arch's own start in each window, warm the optimum of the window
+before it; the first of a part has none.
 """
 
 from __future__ import annotations
@@ -64,15 +65,17 @@ def compute(pair: Pair, losses: FloatArray, windows: list[slice], start: FloatAr
 
 def run(folder: Path, series_wanted: Sequence[str]) -> None:
     """Compute what is missing of some series."""
-    todo = [part for part in parts() if part[0] in series_wanted]
+    known = {name: read(name) for name in PAIRS}
+    todo = [part for part in parts() if part[0] in series_wanted and not np.isfinite(_of(known[part[1]], part)).all()]
     for i, part in enumerate(todo):
         series, pair, kind, first, end = part
         path = path_of(folder, part)
         if path.exists():
             continue
         start = None
-        if kind == "all" and first > 0:
-            last = np.load(path_of(folder, (series, pair, kind, first - CHUNK, first)))["last"]
+        before = path_of(folder, (series, pair, kind, first - CHUNK, first))
+        if kind == "all" and before.exists():
+            last = np.load(before)["last"]
             start = last if last.size else None
         windows = SERIES[series].windows()[first : end : STEP if kind == "tenth" else 1]
         found = compute(PAIRS[pair], SERIES[series].make(), windows, start)
@@ -82,6 +85,29 @@ def run(folder: Path, series_wanted: Sequence[str]) -> None:
         print(f"{i + 1}/{len(todo)} {path.stem}", flush=True)
 
 
+def _of(known: dict[str, FloatArray], part: Part) -> FloatArray:
+    """A part's windows among those of its pair; NaN where nothing is known."""
+    series, _, kind, first, end = part
+    whole = known.get(series, np.full(len(SERIES[series].windows()), np.nan))
+    return whole[first : end : STEP if kind == "tenth" else 1]
+
+
+def read(pair: str) -> dict[str, FloatArray]:
+    """What stands in ``benchmarks/references``, by series; nothing of a series whose losses have changed."""
+    path = REFERENCES / f"{pair}.parquet"
+    if not path.exists():
+        return {}
+    table = pq.read_table(path)
+    frame, told = table.to_pandas(), table.schema.metadata or {}
+    found: dict[str, FloatArray] = {}
+    for series, rows in frame.groupby("series", observed=True):
+        name = str(series)
+        if told.get(f"losses of {name}".encode()) == digest(SERIES[name].make()).encode():
+            found[name] = np.full(len(SERIES[name].windows()), np.nan)
+            found[name][rows["window"].to_numpy()] = rows["log_likelihood"].to_numpy()
+    return found
+
+
 def digest(losses: FloatArray) -> str:
     """What tells the losses that references belong to; ten digits, so that a logarithm's last bit does not count."""
     return hashlib.sha256(np.round(losses, 10).tobytes()).hexdigest()[:16]
@@ -89,7 +115,7 @@ def digest(losses: FloatArray) -> str:
 
 def collect(folder: Path) -> None:
     """The better of cold and warm by window, one file for each pair; prints how often arch's own figure is another."""
-    tables: dict[str, dict[str, FloatArray]] = {name: {} for name in PAIRS}
+    tables = {name: read(name) for name in PAIRS}
     moved = total = 0
     for part in parts():
         series, pair, kind, first, end = part
