@@ -1,0 +1,1 @@
+"""Studies by simulation: does each estimator find parameters that are known?"""
