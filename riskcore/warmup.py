@@ -101,7 +101,7 @@ def _others() -> Forecasts | None:
     from riskcore.forecasters import FORECASTERS
 
     left = {name.partition("-")[0] for name in FORECASTERS}
-    left -= {"historical", "age", "ewma", "fhs", "garch", "gjr", "egarch", "care"}
+    left -= {"historical", "age", "cornish", "ewma", "fhs", "garch", "gjr", "egarch", "care"}
     return _walk(*left) if left else None
 
 
@@ -184,6 +184,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "EWMA": Step(_filter, 4.0),
         "GARCH and GJR": Step(lambda: _walk("garch", "gjr"), 30.0),
         "EGARCH": Step(lambda: _walk("egarch"), 2.0),
+        "laws of the residuals": Step(lambda: _walk("cornish"), 4.0),
         "CARE": Step(lambda: _walk("care"), 23.0),
         "recursive tails": Step(_recursive_tails, 14.0),
         "other models": Step(_others, 0.0),

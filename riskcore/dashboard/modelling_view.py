@@ -286,6 +286,20 @@ def levels(fit: ModelFit, kept: str) -> None:
     )  # fmt: skip
 
 
+def thresholds(fit: ModelFit, kept: str) -> None:
+    """Shape of the tail over the threshold."""
+    title = _title("Tail by threshold", fit)
+    _part(
+        fit, "tail_thresholds", kept, lambda: plots.tail_thresholds(diagnostics.tail_thresholds(fit), title=title),
+        "Shape of the generalised Pareto tail over the number of residuals above its threshold",
+    )  # fmt: skip
+    if not diagnostics.why_not(fit, "tail_thresholds"):
+        st.caption(
+            "Few residuals above the threshold: a shape that jumps about. Many: one that is drawn away from the tail. "
+            "A good threshold stands where the line is level; the band is pointwise and takes the threshold as given."
+        )
+
+
 def _part(fit: ModelFit, part: str, kept: str, draw: Callable[[], go.Figure], alt: str) -> None:
     """A chart, or why the fit has none."""
     reason = diagnostics.why_not(fit, part)
@@ -324,6 +338,7 @@ TABS: Mapping[str, Callable[[ModelFit, str], None]] = {
     "PIT": pit,
     "News impact": news_impact,
     "Levels": levels,
+    "Threshold": thresholds,
 }
 """Parts of the page, of which only the one looked at is drawn."""
 

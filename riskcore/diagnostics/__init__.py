@@ -5,6 +5,7 @@ from riskcore.diagnostics.fit import ModelFit, fit_model
 from riskcore.diagnostics.levels import level_curve
 from riskcore.diagnostics.residuals import pit_values, residual_acf, residual_qq
 from riskcore.diagnostics.tables import PARTS, comparison, why_not
+from riskcore.diagnostics.thresholds import tail_thresholds
 
 __all__ = [
     "PARTS",
@@ -17,5 +18,6 @@ __all__ = [
     "pit_values",
     "residual_acf",
     "residual_qq",
+    "tail_thresholds",
     "why_not",
 ]

@@ -73,7 +73,7 @@ def dynamics_of(fit: ModelFit) -> Dynamics:
         never = "EWMA has no level to return to: a shock fades from the weights, not from the forecast"
         return Dynamics(1.0, math.nan, math.nan, {"half_life": never, "unconditional_volatility": never})
     assert isinstance(family, (GARCH, GJR, EGARCH))
-    persistence = _persistence(family, estimate, fit.law)
+    persistence = _persistence(family, estimate, fit.law, fit.series["residual"].dropna())
     if not persistence < 1.0 - EDGE:
         never = "persistence is one: shocks do not fade, and the variance has no level"
         if persistence > 1.0 + EDGE:
@@ -87,11 +87,15 @@ def dynamics_of(fit: ModelFit) -> Dynamics:
     return Dynamics(persistence, half_life, level, {})
 
 
-def _persistence(family: GARCH | GJR | EGARCH, estimate: VolatilityFit, law: Law | None) -> float:
+def _persistence(
+    family: GARCH | GJR | EGARCH, estimate: VolatilityFit, law: Law | None, residuals: pd.Series[float]
+) -> float:
     """Share of a shock that is left a day later, under the law of the day."""
     p = estimate.params
-    if isinstance(family, EGARCH) or not isinstance(law, SampleLaw):
+    if isinstance(family, EGARCH) or law is None or not law.is_sample:
         return float(family.persistence(p, estimate.law))
+    if not isinstance(law, SampleLaw):
+        law = SampleLaw.of(residuals)
     squares = law.rows**2
     losses = np.where(law.rows > 0, squares, 0.0)
     whole, upper = (float(np.average(x, weights=law.weights)) for x in (squares, losses))

@@ -12,7 +12,7 @@ import pandas as pd
 from riskcore._types import FloatArray, Target, WalkForward
 from riskcore.diagnostics.dynamics import Dynamics, dynamics_of
 from riskcore.diagnostics.parameters import likelihood_kind, n_estimated, parameter_table, window_likelihood
-from riskcore.distributions import Law, SampleLaw
+from riskcore.distributions import Law, ResidualLaw, SampleLaw, SampleSettings
 from riskcore.errors import DataError, FitError, require
 from riskcore.forecasters import Fitted, Forecaster
 from riskcore.forecasters.location_scale import FittedLocationScale
@@ -261,6 +261,9 @@ def _in_sample(
     law = None if day is None else _one_law(day.law)
     if isinstance(fitted, FittedLocationScale) and law is not None:
         mean, volatility = (x[:-1] for x in fitted.settings.volatility.filter(values, fitted.estimate))
+        settings = fitted.settings.law
+        if isinstance(settings, SampleSettings) and settings.raw:
+            mean = np.zeros_like(mean)  # it is left in the residuals
         scaled = volatility > 0
         scale = np.where(scaled, volatility, 1.0)
         residual = np.where(scaled, (values - mean) / scale, math.nan)
@@ -274,6 +277,8 @@ def _in_sample(
 
 def _one_law(law: Law) -> Law:
     """The law of a single day: a sample of one row becomes a sample."""
+    if isinstance(law, ResidualLaw):
+        return law if law.single else law.row(0)
     if not isinstance(law, SampleLaw) or law.rows.ndim == 1:
         return law
     return SampleLaw(law.rows[0], None if law.weights is None else law.weights[0])

@@ -12,6 +12,7 @@ from riskcore.diagnostics.dynamics import no_news_impact
 from riskcore.diagnostics.fit import ModelFit
 from riskcore.diagnostics.levels import no_levels
 from riskcore.diagnostics.residuals import no_pit, no_residuals
+from riskcore.diagnostics.thresholds import no_thresholds
 from riskcore.errors import require
 
 PARTS: Mapping[str, Callable[[ModelFit], str]] = MappingProxyType(
@@ -21,6 +22,7 @@ PARTS: Mapping[str, Callable[[ModelFit], str]] = MappingProxyType(
         "pit": no_pit,
         "news_impact": no_news_impact,
         "level_curve": no_levels,
+        "tail_thresholds": no_thresholds,
     }
 )
 """Parts of a diagnosis, each with the question why a fit has it not."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from riskcore._types import FloatArray
 from riskcore.distributions.base import Law, Values, unwrap
 from riskcore.distributions.parametric import Normal, ParametricLaw
+from riskcore.distributions.residual import ResidualLaw
 from riskcore.distributions.rows import LawRows
 from riskcore.distributions.sample import SampleLaw
 from riskcore.errors import require
@@ -167,6 +168,12 @@ def equal_es_level(law: Law, level: npt.ArrayLike) -> Values:
         if not law.rows:
             return equal_es_level(law.settings, level)
         return np.array([equal_es_level(law.row(i), level) for i in range(len(m))])
+    if isinstance(law, ResidualLaw):
+        laws = [law] if law.single else [law.row(i) for i in range(len(m))]
+        pairs = zip(laws, m.reshape(len(laws), -1), strict=True)
+        return unwrap(
+            np.array([_parametric_es_level(one, float(x)) for one, some in pairs for x in some]).reshape(m.shape)
+        )
     require(isinstance(law, SampleLaw), f"law must be a fitted law, got {law!r}")
     assert isinstance(law, SampleLaw)
     rows = law.rows.reshape(-1, law.rows.shape[-1])
@@ -182,12 +189,14 @@ def equal_es_level(law: Law, level: npt.ArrayLike) -> Values:
 
 def _columns(run: Callable[[FloatArray], Values], law: Law, x: FloatArray) -> FloatArray:
     """Run at `x`; where a law of `k` samples or rows has `x` of shape (k, m), column by column."""
-    if (isinstance(law, SampleLaw) and x.ndim == law.rows.ndim > 1) or (isinstance(law, LawRows) and x.ndim > 1):
+    sample = isinstance(law, SampleLaw) and x.ndim == law.rows.ndim > 1
+    each = (isinstance(law, LawRows) or (isinstance(law, ResidualLaw) and not law.single)) and x.ndim > 1
+    if sample or each:
         return np.stack([run(x[..., j]) for j in range(x.shape[-1])], axis=-1)
     return np.asarray(run(x), dtype=np.float64)
 
 
-def _parametric_es_level(law: ParametricLaw, value: float) -> float:
+def _parametric_es_level(law: ParametricLaw | ResidualLaw, value: float) -> float:
     from scipy.optimize import brentq
 
     def over(x: float) -> float:

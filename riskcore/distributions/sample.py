@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from riskcore import defaults
 from riskcore._types import FloatArray, Measure, Target
-from riskcore.distributions.base import Values, measure_of, probabilities, residuals, unwrap
+from riskcore.distributions.base import Law, Values, measure_of, probabilities, residuals, unwrap
 from riskcore.errors import ConfigError, require
 from riskcore.measures.rolling import Asked, age_weights, row_measures, window_measures
 
@@ -284,9 +284,11 @@ class RollingLaw(SampleLaw):
 
 
 class SampleSettings:
-    """What `Empirical` and `AgeWeighted` share: they are settings, and answer only through the law that `fit` makes."""
+    """What laws made from residuals share: they are settings, and answer only through the law that `fit` makes."""
 
     is_sample: ClassVar[bool] = True
+    raw: ClassVar[bool] = False
+    """Whether the sample is of the losses over their volatility, with the mean left in."""
     decay: float | None
 
     @property
@@ -299,9 +301,19 @@ class SampleSettings:
         """Parameters by name."""
         return {} if self.decay is None else {"decay": self.decay}
 
-    def fit(self, z: npt.ArrayLike) -> SampleLaw:
+    def fit(self, z: npt.ArrayLike) -> Law:
         """The law of the sample `z`, in time order."""
         return SampleLaw.of(z, decay=self.decay)
+
+    def each(self, samples: FloatArray) -> Law:
+        """The laws of the rows of `samples` (k, W), each in time order."""
+        return SampleLaw.each(samples, decay=self.decay)
+
+    def rolling(
+        self, z: FloatArray, window: int, last: int, shift: npt.ArrayLike = 0.0, scale: npt.ArrayLike = 1.0
+    ) -> Law:
+        """The laws of the `last` windows of `window` losses that end `z`, those of window `i` less shift over scale."""
+        return SampleLaw.rolling(z, window, last, self.decay).standardised(shift, scale)
 
     def cdf(self, x: npt.ArrayLike) -> Values:
         """Raises ConfigError: there is no sample yet."""
@@ -397,3 +409,25 @@ class AgeWeighted(SampleSettings):
         ok = isinstance(self.decay, (int, float, np.floating)) and 0.0 < self.decay < 1.0
         require(ok, f"decay must lie in (0, 1), got {self.decay!r}; typical value: {defaults.AGE_DECAY}")
         object.__setattr__(self, "decay", float(self.decay))
+
+
+@dataclass(frozen=True)
+class VolatilityWeighted(SampleSettings):
+    r"""The window's losses scaled to today's volatility (Hull and White), :math:`L^*_s = L_s\,\sigma_{t+1}/\sigma_s`.
+
+    Their mean is left in and scaled too: with a mean of zero it is the same as `Empirical`, filtered historical
+    simulation, which takes the mean out and adds it again.
+
+    References
+    ----------
+    Hull & White (1998), Journal of Risk 1(1), 5-19.
+
+    Examples
+    --------
+    >>> VolatilityWeighted().fit([1.0, 4.0, 2.0, -1.0]).ppf(0.75)
+    2.0
+    """
+
+    short: ClassVar[str] = "hull-white"
+    raw: ClassVar[bool] = True
+    decay: ClassVar[None] = None  # type: ignore[misc]  # all days weigh the same: nothing to set

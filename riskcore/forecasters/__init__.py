@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from riskcore.distributions import GED, AgeWeighted, Empirical, Normal, SkewT, StudentT
+from riskcore.distributions import (
+    GED,
+    AgeWeighted,
+    CornishFisher,
+    Empirical,
+    Normal,
+    SkewT,
+    StudentT,
+    TailGPD,
+    VolatilityWeighted,
+)
 from riskcore.forecasters.base import Fitted, Forecaster, Predictive
 from riskcore.forecasters.care import CARE
 from riskcore.forecasters.location_scale import LocationScale, historical
@@ -16,6 +26,7 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
     {
         "historical": historical(),
         "age-weighted": LocationScale(volatility=Constant(), law=AgeWeighted()),
+        "cornish-fisher": LocationScale(volatility=Constant(), law=CornishFisher()),
         "ewma": LocationScale(volatility=EWMA(), law=Normal()),
         "fhs": LocationScale(volatility=EWMA(), law=Empirical()),
         "garch-normal": LocationScale(volatility=GARCH(), law=Normal()),
@@ -23,16 +34,20 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "garch-skewt": LocationScale(volatility=GARCH(), law=SkewT()),
         "garch-ged": LocationScale(volatility=GARCH(), law=GED()),
         "garch-fhs": LocationScale(volatility=GARCH(), law=Empirical()),
+        "garch-hw": LocationScale(volatility=GARCH(), law=VolatilityWeighted()),
+        "garch-evt": LocationScale(volatility=GARCH(), law=TailGPD()),
         "gjr-normal": LocationScale(volatility=GJR(), law=Normal()),
         "gjr-t": LocationScale(volatility=GJR(), law=StudentT()),
         "gjr-skewt": LocationScale(volatility=GJR(), law=SkewT()),
         "gjr-ged": LocationScale(volatility=GJR(), law=GED()),
         "gjr-fhs": LocationScale(volatility=GJR(), law=Empirical()),
+        "gjr-evt": LocationScale(volatility=GJR(), law=TailGPD()),
         "egarch-normal": LocationScale(volatility=EGARCH(), law=Normal()),
         "egarch-t": LocationScale(volatility=EGARCH(), law=StudentT()),
         "egarch-skewt": LocationScale(volatility=EGARCH(), law=SkewT()),
         "egarch-ged": LocationScale(volatility=EGARCH(), law=GED()),
         "egarch-fhs": LocationScale(volatility=EGARCH(), law=Empirical()),
+        "egarch-evt": LocationScale(volatility=EGARCH(), law=TailGPD()),
         "care-linear": CARE("linear"),
     }
 )

@@ -10,7 +10,16 @@ import numpy as np
 
 from riskcore import defaults
 from riskcore._types import Block, BoolArray, FloatArray, IntArray, Status, Target
-from riskcore.distributions import Empirical, Law, Normal, ParametricLaw, SampleLaw, law_rows
+from riskcore.distributions import (
+    Empirical,
+    Law,
+    Normal,
+    ParametricLaw,
+    ResidualLaw,
+    SampleLaw,
+    SampleSettings,
+    law_rows,
+)
 from riskcore.forecasters.base import Fitted, Predictive, Walked
 from riskcore.measures.rolling import all_known
 from riskcore.volatility import EWMA, Constant, ConstantMean, Mean, Volatility, VolatilityFit, WindowFits, ZeroMean
@@ -29,7 +38,7 @@ class LocationScale:
     law : Law
         Law of the standardised losses. Parametric laws are estimated jointly with an estimated volatility; a sample
         law is the window's own residuals, which move every day (filtered historical simulation; with `Constant`,
-        historical simulation).
+        historical simulation), or is made from them by a formula (`CornishFisher`, `TailGPD`).
     name : str, optional
         Label of the model.
 
@@ -79,11 +88,16 @@ class LocationScale:
         fits = self.volatility.fit_windows(losses, begins, n, cold, mean=self.mean_used, law=self.law)
         if fits is None:
             return None
-        sigma, before = fits.filtered(losses, days, residuals=self.law.is_sample)
-        each = np.repeat(np.arange(begins.size), days)
-        sample = self.law.is_sample
-        law = SampleLaw.each(before, decay=getattr(self.law, "decay", None)) if sample else _rows(fits, each)
-        day = Predictive(fits.mean[each], sigma, law)
+        each, mean = np.repeat(np.arange(begins.size), days), fits.mean
+        law: Law
+        if isinstance(self.law, SampleSettings):
+            taken = np.zeros_like(mean) if self.law.raw else mean
+            sigma, before = fits.filtered(losses, days, taken=taken)
+            law, mean = self.law.each(before), taken
+        else:
+            sigma, _ = fits.filtered(losses, days)
+            law = _rows(fits, each)
+        day = Predictive(mean[each], sigma, law)
         return Walked(_values(day, targets), fits.status[each], day)
 
     def _walk_moments(self, losses: FloatArray, targets: Sequence[Target], blocks: Sequence[Block]) -> Walked:
@@ -153,33 +167,31 @@ class FittedLocationScale:
         if not self.estimate.law.is_sample:
             return Predictive(mu[days], sigma[days], self.estimate.law)
         law, usable = self._residual_law(losses, mu, sigma, last)
-        return Predictive(np.where(usable, mu[days], np.nan), sigma[days], law)
+        centre = np.zeros(last) if cast(SampleSettings, self.settings.law).raw else mu[days]
+        return Predictive(np.where(usable, centre, np.nan), sigma[days], law)
 
-    def _residual_law(
-        self, losses: FloatArray, mu: FloatArray, sigma: FloatArray, last: int
-    ) -> tuple[SampleLaw, BoolArray]:
-        """One sample of residuals per day, and whether all of it is finite."""
-        n_obs = self.estimate.n_obs
-        decay = getattr(self.settings.law, "decay", None)
+    def _residual_law(self, losses: FloatArray, mu: FloatArray, sigma: FloatArray, last: int) -> tuple[Law, BoolArray]:
+        """One law of residuals per day, and whether all of them are finite."""
+        n_obs, settings = self.estimate.n_obs, cast(SampleSettings, self.settings.law)
         constant = isinstance(self.settings.volatility, Constant)
         # Constant moments move with the window: standardise each window as a whole, so that the measures of the
         # window's own losses come back exactly.
         moving = constant and isinstance(self.estimate.mean, ConstantMean)
-        residuals = losses if moving else losses - mu[:-1]
+        residuals = losses if moving or settings.raw else losses - mu[:-1]
         if not constant:
             residuals = residuals / _positive(sigma[:-1])
         known = np.isfinite(residuals)
-        law = SampleLaw.rolling(np.where(known, residuals, 0.0), n_obs, last, decay)
+        shift = mu[mu.size - last :] if moving and not settings.raw else 0.0
+        scale = _positive(sigma[sigma.size - last :]) if constant else 1.0
+        law = settings.rolling(np.where(known, residuals, 0.0), n_obs, last, shift, scale)
         recent = known[known.size - n_obs - last + 1 :]
-        if constant:
-            law = law.standardised(mu[mu.size - last :] if moving else 0.0, _positive(sigma[sigma.size - last :]))
         return law, all_known(recent, n_obs)
 
 
 def _values(day: Predictive, targets: Sequence[Target]) -> FloatArray:
     """The targets of each day's law."""
     # No volatility: a sample law still has its losses, a law with a formula has no scale to speak of.
-    if isinstance(day.law, SampleLaw):
+    if isinstance(day.law, (SampleLaw, ResidualLaw)):
         return np.asarray(day.mean[:, None] + _positive(day.volatility)[:, None] * day.law.values(targets))
     scale = np.where(day.volatility > 0, day.volatility, np.nan)
     return np.column_stack([day.mean + scale * day.law.value(t) for t in targets])

@@ -64,6 +64,7 @@ def window_volatilities(
     n: int,
     days: IntArray,
     mean: FloatArray,
+    taken: FloatArray,
     recursion: FloatArray,
     log_variance: bool,
     presample: FloatArray,
@@ -72,7 +73,7 @@ def window_volatilities(
 ) -> None:
     """Volatilities of the `days` after each window by that window's recursion, one after another into `sigma`.
 
-    `before`, unless it has no rows, takes for each of those days the `n` losses before it, less the mean and divided
+    `before`, unless it has no rows, takes for each of those days the `n` losses before it, less `taken` and divided
     by their volatilities. A volatility of zero divides as one.
     """
     at = 0
@@ -89,7 +90,7 @@ def window_volatilities(
         if before.shape[0] > 0:
             for s in range(n + count - 1):
                 scale = np.sqrt(h[s])
-                shocks[s] /= scale if scale != 0.0 else 1.0
+                shocks[s] = (losses[begin + s] - taken[w]) / (scale if scale != 0.0 else 1.0)
             for i in range(count):
                 for s in range(n):
                     before[at + i, s] = shocks[i + s]

@@ -23,6 +23,7 @@ from riskcore.plots.fitted import (
     news_impact,
     residual_acf,
     residual_qq,
+    tail_thresholds,
 )
 from riskcore.plots.judged import heatmap_spec, p_value_heatmap, pit_histogram, pit_spec, score_bars, score_spec
 from riskcore.plots.prices import rebased_prices
@@ -75,5 +76,6 @@ __all__ = [
     "score_bars",
     "sparkline",
     "steady",
+    "tail_thresholds",
     "three_zone_matrix",
 ]

@@ -259,6 +259,50 @@ def level_curve(table: pd.DataFrame, *, title: str = "") -> go.Figure:
     )
 
 
+def tail_thresholds(table: pd.DataFrame, *, title: str = "") -> go.Figure:
+    """Shape of a generalised Pareto tail over the number of losses above its threshold, with a 95 % band.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `riskcore.diagnostics.tail_thresholds` returns it.
+    title : str
+        Of the figure; shown as it is, not as markup.
+
+    Returns
+    -------
+    plotly Figure
+        The threshold in use is marked.
+
+    Examples
+    --------
+    >>> tail_thresholds(rc.diagnostics.tail_thresholds(fit))  # doctest: +SKIP
+    """
+    import plotly.graph_objects as go
+
+    k, figure = table["excesses"], go.Figure()
+    edge = {"mode": "lines", "hoverinfo": "skip", "line": {"width": 0, "color": style.BAND}}
+    figure.add_scatter(x=k, y=table["low"], showlegend=False, **edge)
+    figure.add_scatter(x=k, y=table["high"], name="95 % band", fill="tonexty", fillcolor=style.BAND, **edge)
+    figure.add_scatter(
+        x=k, y=table["xi"], name="shape of the tail", mode="lines", line={"color": style.INK, "width": 1.8},
+        customdata=np.column_stack([table["threshold"], table["var"]]),
+        hovertemplate="%{x} above %{customdata[0]:.2f}: shape %{y:.3f}, VaR %{customdata[1]:.2f}<extra></extra>",
+    )  # fmt: skip
+    used = table[table["used"]]
+    figure.add_scatter(
+        x=used["excesses"], y=used["xi"], name="in use", mode="markers", hoverinfo="skip",
+        marker={"size": 11, "color": style.BAR_OUT, "symbol": "diamond"},
+    )  # fmt: skip
+    figure.update_xaxes(title_text="residuals above the threshold")
+    figure.update_yaxes(title_text="shape (0.25: as t with 4 degrees of freedom)")
+    text = "steady to both sides of the mark: the threshold does not matter much"
+    finished = style.finish(
+        figure, title=style.safe(title), subtitle=text, height=400, hovermode="closest", margin={"t": 100, "b": 60}
+    )
+    return _with_legend_above(finished)
+
+
 def _with_legend_above(figure: go.Figure) -> go.Figure:
     """The legend between title and axes, where the axis below has a title or ticks of two lines."""
     figure.update_layout(legend={"y": 1.0, "yanchor": "bottom"})

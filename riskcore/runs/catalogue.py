@@ -31,10 +31,13 @@ _LAWS = {
     "skewt": "skewed t law",
     "ged": "generalised error law (GED)",
     "age-weighted": "age-weighted residuals",
+    "cornish-fisher": "Cornish-Fisher law of the residuals",
+    "tail-gpd": "generalised Pareto tail of the residuals (McNeil and Frey)",
 }
 _SAMPLES = {
     "empirical": "historical simulation",
     "age-weighted": "age-weighted historical simulation (Boudoukh, Richardson and Whitelaw)",
+    "cornish-fisher": "modified historical simulation (Cornish and Fisher)",
 }
 
 
@@ -63,6 +66,8 @@ def describe_model(forecaster: Forecaster) -> str:
     mean = f"{_registry_name(forecaster.mean_used, MEANS)} mean".replace("ar1", "AR(1)")
     if law == "empirical":
         return f"filtered historical simulation with {variance}, {mean}"
+    if law == "hull-white":
+        return f"volatility-weighted historical simulation (Hull and White) with {variance}, {mean}"
     return f"{variance} with {_LAWS.get(law, law)}, {mean}"
 
 

@@ -61,18 +61,24 @@ class WindowFits:
     status: npt.NDArray[np.int8]
     evaluations: IntArray
 
-    def filtered(self, losses: FloatArray, days: IntArray, *, residuals: bool) -> tuple[FloatArray, FloatArray]:
-        """Volatilities of the `days` after each window, and for each day the `n` standardised losses before it."""
+    def filtered(
+        self, losses: FloatArray, days: IntArray, *, taken: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Volatilities of the `days` after each window, and for each day the `n` losses before it over theirs.
+
+        From these losses each window's entry of `taken` is taken first; without it they are left out.
+        """
         from riskcore.kernels.variance import window_volatilities
 
         rows = int(days.sum())
-        sigma, before = np.empty(rows), np.empty((rows if residuals else 0, self.n))
+        sigma, before = np.empty(rows), np.empty((0 if taken is None else rows, self.n))
         window_volatilities(
             losses,
             self.begins,
             self.n,
             days,
             self.mean,
+            self.mean if taken is None else taken,
             self.recursion,
             self.log_variance,
             self.presample,

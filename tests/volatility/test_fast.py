@@ -100,7 +100,7 @@ def test_many_windows_are_fits_one_by_one(losses, family, law):
     """Two chains at once, the second of which begins late: parameters, likelihood, presample, status, forecast."""
     begins, cold = np.arange(3300, 3318), np.arange(18) % 11 == 0
     fits = family.fit_windows(losses, begins, N, cold, mean=ConstantMean(), law=law)
-    sigma, before = fits.filtered(losses, np.ones(18, dtype=np.int64), residuals=True)
+    sigma, before = fits.filtered(losses, np.ones(18, dtype=np.int64), taken=fits.mean)
     last = None
     for i, begin in enumerate(begins):
         window = losses[begin : begin + N]
@@ -316,7 +316,7 @@ def test_ewma_of_many_windows_is_fits_one_by_one(losses, mean):
     x[100:240] = 0.004
     begins, days = np.arange(0, 180, 10), np.full(18, 7)
     fits = EWMA().fit_windows(x, begins, 100, begins == 0, mean=mean, law=Empirical())
-    sigma, before = fits.filtered(x, days, residuals=True)
+    sigma, before = fits.filtered(x, days, taken=fits.mean)
     for i, begin in enumerate(begins):
         fit = EWMA().fit(x[begin : begin + 100], mean=mean, law=Empirical())
         assert fits.status[i] == fit.status
