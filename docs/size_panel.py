@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,14 @@ from scipy import stats
 from scipy.special import chdtrc, kolmogorov, ndtr, ndtri, stdtr
 
 from riskcore import defaults
-from riskcore._types import FloatArray, IntArray
+from riskcore._types import FloatArray, IntArray, Measure
 from riskcore.backtests import (
     BACKTESTS,
     BacktestResult,
     calibration,
     density,
     duration,
+    evalues,
     expectile,
     geometric,
     normal_quantiles,
@@ -37,7 +39,7 @@ from riskcore.backtests import (
     several_levels,
     shortfall,
 )
-from riskcore.backtests.base import ASYMPTOTIC, EXACT, Sample, normal_p, simulated_p, wald_2
+from riskcore.backtests.base import ANYTIME, ASYMPTOTIC, EXACT, Sample, normal_p, simulated_p, wald_2
 from riskcore.backtests.hit_laws import lr_coverage
 from riskcore.backtests.laws import day_laws
 from riskcore.backtests.nulls import Hits
@@ -128,6 +130,8 @@ class Samples:
         """P-values of the first samples, NaN where there is none, and where they come from."""
         wanted = min(wanted, self.count)
         if name not in PANELS or kind not in ("auto", ASYMPTOTIC):
+            if name in E_PROCESSES:
+                return np.array([E_PROCESSES[name](self, i) for i in range(wanted)]), ANYTIME
             results = [self.run(name, kind, i) for i in range(wanted)]
             methods = {r.p_method for r in results} - {"none"}
             return np.array([r.p_value for r in results]), "/".join(sorted(methods))
@@ -146,8 +150,9 @@ class Samples:
         return simulated_ps(found[OBSERVED][:wanted], drawn, side), method
 
     def checked(self, name: str, kind: str, p: FloatArray) -> FloatArray:
-        """The p-values, once the test itself has said the same of some samples: the first ones, and one without."""
-        rows = {0, p.size - 1, *np.flatnonzero(np.isfinite(p))[:1], *np.flatnonzero(np.isnan(p))[:1]}
+        """The p-values, once the test itself has said the same of some samples: two that have one, and one without."""
+        some, none = np.flatnonzero(np.isfinite(p)), np.flatnonzero(np.isnan(p))
+        rows = {0, *some[:1], *some[self.seed % max(some.size, 1) :][:1], *none[:1]}
         for i in sorted(int(i) for i in rows):
             own = float(self.run(name, kind, i).p_value)
             if not (abs(own - p[i]) <= CLOSE or (np.isnan(own) and np.isnan(p[i]))):
@@ -211,16 +216,21 @@ def overheard(run: Callable[[], BacktestResult]) -> tuple[BacktestResult, list[t
         HEARD.append((statistic, simulated, side))
         return simulated_p(statistic, simulated, side)
 
-    modules = [m for key, m in list(sys.modules.items()) if key.startswith("riskcore.backtests")]
-    modules = [m for m in modules if getattr(m, "simulated_p", None) is simulated_p]
     HEARD.clear()
     try:
-        for module in modules:
-            module.simulated_p = listening  # type: ignore[attr-defined]
+        for module in users():
+            vars(module)["simulated_p"] = listening
         return run(), list(HEARD)
     finally:
-        for module in modules:
-            module.simulated_p = simulated_p  # type: ignore[attr-defined]
+        for module in users():
+            vars(module)["simulated_p"] = simulated_p
+
+
+@lru_cache(maxsize=1)
+def users() -> list[ModuleType]:
+    """Modules of tests that call `simulated_p`."""
+    modules = [m for key, m in sys.modules.items() if key.startswith("riskcore.backtests")]
+    return [m for m in modules if vars(m).get("simulated_p") is simulated_p]
 
 
 def simulated_ps(observed: FloatArray, drawn: FloatArray, side: str) -> FloatArray:
@@ -234,11 +244,18 @@ def simulated_ps(observed: FloatArray, drawn: FloatArray, side: str) -> FloatArr
 
 
 def by_counts(name: str, kinds: tuple[str, ...], key: Callable[[Samples], IntArray]) -> Callable[[Samples], Found]:
-    """A test whose p-value is a function of a few counts: it runs once for each of their values."""
+    """A test whose p-value is a function of a few counts: it runs once for each of their values, n and level."""
+    known: dict[tuple[Any, ...], float] = {}
+
+    def p_value(s: Samples, kind: str, i: int, counts: tuple[int, ...]) -> float:
+        at = (kind, s.n, s.level, *counts)
+        if at not in known:
+            known[at] = float(s.run(name, kind, i).p_value)
+        return known[at]
 
     def found(s: Samples) -> Found:
-        _, rows, which = np.unique(key(s), axis=0, return_index=True, return_inverse=True)
-        return {kind: np.array([s.run(name, kind, int(i)).p_value for i in rows])[which.ravel()] for kind in kinds}
+        rows = [tuple(row) for row in key(s).tolist()]
+        return {kind: np.array([p_value(s, kind, i, row) for i, row in enumerate(rows)]) for kind in kinds}
 
     return found
 
@@ -253,7 +270,8 @@ def _first_hit(s: Samples) -> IntArray:
 
 def _transitions(s: Samples) -> IntArray:
     first, where = s.hits.first, s.hits.where
-    return np.array([transition_counts(where[first[i] : first[i + 1]], s.n) for i in range(s.count)])
+    counts = [transition_counts(where[first[i] : first[i + 1]], s.n) for i in range(s.count)]
+    return np.column_stack([counts, s.hits.counts])
 
 
 def _only(p: FloatArray, where: Any) -> FloatArray:
@@ -348,7 +366,14 @@ def _tail_sum(s: Samples) -> Found:
         total, q = pit_tail._tail_sum(s.tails, s.levels, ()), 1.0 - s.levels
         z = (total - q.sum() / 2.0) / np.sqrt(np.sum(q * (1.0 / 3.0 - q / 4.0)))
         tail = tail_probability(s.level)
-        exact = np.array([pit_tail.tail_sum_sf(float(x), s.n, tail) for x in total])
+        law, cells, largest = pit_tail.tail_sum_law(s.n, tail)
+        position = np.minimum(total, largest) * cells + 0.5
+        cell = position.astype(np.intp)
+        beyond = np.add.reduceat(law, np.unique(cell) + 1)[::-1].cumsum()[::-1][np.unique(cell, return_inverse=True)[1]]
+        exact = np.clip(beyond + (cell + 1 - position) * law[cell], 0.0, 1.0)
+        exact = np.where(total <= 0, 1.0, np.where(cell == 0, np.nan, exact))
+        for i in np.flatnonzero(np.isnan(exact)):
+            exact[i] = pit_tail.tail_sum_sf(float(total[i]), s.n, tail)
         s.found["tail sum"] = {EXACT: exact, ASYMPTOTIC: np.asarray(ndtr(-z))}
     return s.found["tail sum"]
 
@@ -406,6 +431,20 @@ def _realized(s: Samples) -> Found:
     return {OBSERVED: scores.sum(axis=1) / expected.sum(), ASYMPTOTIC: p}
 
 
+def _e_process(measure: Measure) -> Callable[[Samples, int], float]:
+    """Ville's bound of one sample: the process as in the test, its paths by the same sums."""
+
+    def p_value(s: Samples, i: int) -> float:
+        one = Sample({"losses": s.losses[i], "var": s.var, "es": s.es}, s.levels, None, 0, "")
+        e = evalues._e_values(measure, one)
+        bets = [evalues._bets(measure, form, e, one, defaults.BET) for form in ("gree", "grel")]
+        path = np.logaddexp(*(np.cumsum(np.log1p(b * (e - 1.0))) for b in bets)) - np.log(2.0)
+        return float(np.exp(-max(float(path.max()), 0.0)))
+
+    return p_value
+
+
+E_PROCESSES = {"e_var": _e_process("var"), "e_es": _e_process("es")}
 CLOSED = (ASYMPTOTIC, EXACT)
 PANELS: Mapping[str, Callable[[Samples], Found]] = {
     "traffic_light": by_counts("traffic_light", (EXACT,), _count),
@@ -439,4 +478,4 @@ PANELS: Mapping[str, Callable[[Samples], Found]] = {
     "pit_uniformity": _uniformity,
     "berkowitz": _berkowitz,
 }
-"""Tests by the function that finds their p-values; all others run sample by sample."""
+"""Tests by the function that finds their p-values; e-processes go sample by sample."""

@@ -25,7 +25,7 @@ def samples() -> dict:
     return {cell: size_panel.Samples(size_panel.Cell(*cell), 5, COUNT) for cell in CELLS}
 
 
-@pytest.mark.parametrize("name", size_panel.PANELS)
+@pytest.mark.parametrize("name", [*size_panel.PANELS, *size_panel.E_PROCESSES])
 @pytest.mark.parametrize("cell", CELLS)
 def test_p_values_are_those_of_the_test(name, cell, samples, monkeypatch) -> None:
     monkeypatch.setattr(nulls, "asymptotic_holds", lambda *_: False)
@@ -59,4 +59,5 @@ def test_a_simulated_p_value_is_that_of_each_value_by_itself() -> None:
 
 
 def test_every_test_with_many_samples_has_a_panel() -> None:
-    assert set(BACKTESTS) - set(size_panel.PANELS) == {"e_var", "e_es", "e_expectile"}
+    panels = {*size_panel.PANELS, *size_panel.E_PROCESSES}
+    assert set(BACKTESTS) - panels == set(make_size_table.NO_P_VALUE)
