@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -39,6 +40,8 @@ NO_P_VALUE = ("e_expectile",)
 """A test that has none without a declared cap."""
 REFITTED = 1000
 """Series in the table with a refitted model."""
+BLOCK = 20
+"""Those that are kept together as one part."""
 
 
 def kinds(name: str, cell: Cell) -> list[str]:
@@ -73,9 +76,9 @@ def part(folder: Path, names: list[str], n: int, seed: int, most: int) -> list[d
     path = folder / f"{n}-{seed}-{most}.json"
     if path.exists():
         return json.loads(path.read_text())  # type: ignore[no-any-return]  # as written below
-    vars(nulls)["asymptotic_holds"] = lambda *_: False  # the table to be made must not choose for itself
-    with threadpool_limits(limits=1):
-        cells = [Cell(n, level, factor) for level in LEVELS for factor in (1.0, TOO_LOW)]
+    cells = [Cell(n, level, factor) for level in LEVELS for factor in (1.0, TOO_LOW)]
+    # the table to be made must not choose for itself
+    with threadpool_limits(limits=1), patch.object(nulls, "asymptotic_holds", lambda *_: False):
         found = [row for cell in cells for row in measured(names, cell, seed, most)]
     path.write_text(json.dumps(found))
     return found
@@ -136,18 +139,22 @@ def refitted(n: int, replication: int) -> dict[str, float]:
     return {"|".join(map(str, key)): float(p) for key, p in zip(keys, table["p_value"], strict=True)}
 
 
+def refitted_block(folder: Path, n: int, first: int, count: int) -> list[dict[str, float]]:
+    """`refitted` of some series, or what is kept of it."""
+    path = folder / f"refitted-{n}-{first}-{count}.json"
+    if not path.exists():
+        path.write_text(json.dumps([refitted(n, first + i) for i in range(count)]))
+    return json.loads(path.read_text())  # type: ignore[no-any-return]  # as written above
+
+
 def refitted_rows(folder: Path, jobs: int, quick: bool) -> list[dict[str, Any]]:
     """Shares of series with a right but estimated model that each test rejects."""
     out = []
     for n in (250, 1000):
-        path = folder / f"refitted-{n}{'-quick' if quick else ''}.json"
-        if not path.exists():
-            count = 20 if quick else REFITTED
-            found = Parallel(n_jobs=jobs, verbose=5, backend="multiprocessing")(
-                delayed(refitted)(n, i) for i in range(count)
-            )
-            path.write_text(json.dumps(found))
-        found = json.loads(path.read_text())
+        blocks = Parallel(n_jobs=jobs, verbose=5, backend="multiprocessing")(
+            delayed(refitted_block)(folder, n, first, BLOCK) for first in range(0, BLOCK if quick else REFITTED, BLOCK)
+        )
+        found = [one for block in blocks for one in block]
         for key in dict.fromkeys(k for one in found for k in one):
             measure, level, test, method = key.split("|")
             if method == "none":

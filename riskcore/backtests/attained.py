@@ -71,7 +71,10 @@ def _beside(known: list[float], value: float) -> list[float]:
 
 @lru_cache(maxsize=4096)
 def tabulated_power(name: str, n_obs: int, level: float, p_method: str) -> float:
-    """Power in the table for that kind of p-value, by the logarithm of the days; beyond the last ones theirs."""
+    """Power in the table for that kind of p-value, by the logarithm of the days; beyond the table that of its last days.
+
+    NaN where it is not known: below the fewest days, and above the most of a kind that is not measured at all of them.
+    """
     rows = [r for r in attained_table() if r["test"] == name and r["p_method"] == p_method]
     if not math.isnan(level):
         rows = [r for r in rows if abs(r["level"] - level) < 1e-9]
@@ -79,4 +82,6 @@ def tabulated_power(name: str, n_obs: int, level: float, p_method: str) -> float
     if not rows or n_obs < rows[0]["n_obs"]:
         return math.nan
     days, powers = ([float(r[key]) for r in rows] for key in ("n_obs", "power"))
+    if n_obs > days[-1] and days[-1] < max(r["n_obs"] for r in attained_table()):
+        return math.nan
     return float(np.interp(math.log(n_obs), np.log(days), powers))

@@ -95,6 +95,8 @@ def test_power_is_interpolated_in_the_logarithm_of_the_days(made):
     assert attained.tabulated_power("a", 250, 0.95, "asymptotic") == 0.125
     assert attained.tabulated_power("a", 500, 0.95, "asymptotic") == pytest.approx((0.125 + 0.5) / 2)
     assert attained.tabulated_power("a", 99_999, 0.95, "asymptotic") == 0.5
+    assert attained.tabulated_power("never", 250, 0.99, "asymptotic") == 0.0
+    assert np.isnan(attained.tabulated_power("never", 251, 0.99, "asymptotic"))  # measured at 250 days alone
     for n, level, kind in ((249, 0.95, "asymptotic"), (500, 0.97, "asymptotic"), (500, 0.95, "simulated: own law")):
         assert np.isnan(attained.tabulated_power("a", n, level, kind))
 
