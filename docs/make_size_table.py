@@ -177,9 +177,11 @@ def page_of(table: list[dict[str, Any]], estimated: list[dict[str, Any]]) -> Ite
     )
     yield (
         "A size of 5.0 with 20,000 samples is known to 0.15 points (one standard error), with 5,000 to 0.31, with "
-        "1,000 to 0.69, with 500 to 0.97. Simulated nulls are drawn anew many times. A sample in which a test has no "
+        "1,000 to 0.69, with 500 to 0.97; powers have 5,000 samples, 2,000 where the p-value is simulated. A simulated "
+        f"null is drawn anew {SEEDS} times, once for each {SEEDS}th of the samples. A sample in which a test has no "
         "p-value counts as not rejected. Discrete exact tests attain less than nominal by their steps. Tests of "
-        "densities have no level; they stand at the first.\n"
+        "densities have no level; they stand at the first. Bootstrapped p-values, for models without a law, are "
+        f"measured at {DAYS[0]} days.\n"
     )
     for n in DAYS:
         yield f"\n## {n:,} days\n"
@@ -196,15 +198,15 @@ def page_of(table: list[dict[str, Any]], estimated: list[dict[str, Any]]) -> Ite
             )
     yield "\n## With a model that is estimated\n"
     yield (
-        "GARCH-t refitted every day on 1,000 losses of a GARCH(1,1) with t(5) shocks (alpha 0.08, beta 0.90), "
-        f"{REFITTED:,} series: the model is right, its parameters are not known. Default p-values.\n"
+        "GARCH-t refitted every day on 1,000 losses of a GARCH(1,1) with t(5) shocks (alpha 0.08, beta 0.90): the "
+        "model is right, its parameters are not known. Default p-values.\n"
     )
-    yield "| test | target | days | p-value | 1 % | 5 % | 10 % |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    yield "| test | target | days | p-value | 1 % | 5 % | 10 % | series |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for r in estimated:
         sizes = " | ".join(f"{100 * s:.1f}" for s in r["shares"])
         target = r["measure"] if r["level"] == "nan" else f"{r['measure']} {r['level']}"
-        yield f"| `{r['test']}` | {target} | {r['n_obs']:,} | {r['p_method']} | {sizes} |"
+        yield f"| `{r['test']}` | {target} | {r['n_obs']:,} | {r['p_method']} | {sizes} | {r['replications']:,} |"
 
 
 def main() -> None:
