@@ -2,8 +2,8 @@
 
 Writes docs/size_and_power.md and riskcore/backtests/attained.csv, the table from which "auto" p-values choose their
 null and from which `backtest_table` reads powers. Losses are a volatility that is known, times t(5); the model is right
-(size), or all its forecasts are 20 % too low (power). Takes about an hour on two cores; parts that are done are kept in
-the folder named by ``--parts`` and not computed again.
+(size), or all its forecasts are 20 % too low (power). Parts that are done are kept in the folder named by ``--parts``
+and not computed again.
 """
 
 from __future__ import annotations
@@ -13,157 +13,89 @@ import csv
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from joblib import Parallel, delayed
-from scipy import stats
+from size_panel import FREEDOM, PANELS, UNIT, Cell, Samples
 from threadpoolctl import threadpool_limits
 
 import riskcore as rc
-from riskcore import defaults
-from riskcore._types import FloatArray
 from riskcore.backtests import BACKTESTS, nulls
-from riskcore.distributions import StudentT
 
 ROOT = Path(__file__).resolve().parents[1]
 CSV, PAGE = ROOT / "riskcore" / "backtests" / "attained.csv", ROOT / "docs" / "size_and_power.md"
 DAYS, LEVELS, SIZES = (250, 500, 1000, 2500), (0.95, 0.975, 0.99), (0.01, 0.05, 0.10)
 SEEDS = 20
 """Simulated nulls are drawn anew so many times, or the error of one draw would show as size."""
-TAKEN = {250: 20, 500: 6, 1000: 4, 2500: 3}
-"""How many of these are taken, by the number of days: all of them would take three hours at 2,500 days alone."""
 TOO_LOW = 0.8
-FREEDOM = 5.0
 FIELDS = ("test", "p_method", "level", "n_obs", "size_1", "size_5", "size_10", "power", "undefined", "replications")
 REPLICATIONS = {"asymptotic": 20_000, "exact": 20_000, "simulated": 5000, "bootstrap": 500, "anytime-valid": 5000}
 POWER_REPLICATIONS = {"asymptotic": 5000, "exact": 5000, "simulated": 2000, "bootstrap": 500, "anytime-valid": 2000}
-REFITTED = 300
+BOOTSTRAPPED = ("exceedance_residuals", "esr")
+"""Tests with a bootstrapped p-value, for models without a law; measured at the fewest days alone."""
+NO_P_VALUE = ("e_expectile",)
+"""A test that has none without a declared cap."""
+REFITTED = 1000
 """Series in the table with a refitted model."""
+BLOCK = 20
+"""Those that are kept together as one part."""
 
 
-@dataclass(frozen=True)
-class Cell:
-    """Days, level and factor of the forecasts: 1 where the model is right."""
-
-    n: int
-    level: float
-    factor: float
-
-    @cached_property
-    def volatility(self) -> FloatArray:
-        """The same in every sample, so that a simulated null can be drawn once."""
-        steps = np.random.default_rng(99).standard_normal(self.n)
-        log = np.empty(self.n)
-        log[0] = 0.0
-        for t in range(1, self.n):
-            log[t] = 0.97 * log[t - 1] + 0.08 * steps[t]
-        return np.asarray(0.01 * np.exp(log))
-
-
-@lru_cache(maxsize=4)
-def forecasts_of(cell: Cell) -> dict[str, Any]:
-    """Columns of a model whose law is t(5) with the volatility times the cell's factor."""
-    law, scale = StudentT(FREEDOM), cell.volatility * cell.factor
-    tail = (np.array(defaults.TAIL_LEVELS), scale[:, None] * law.ppf(np.array(defaults.TAIL_LEVELS)))
-    return {
-        "var": scale * float(law.ppf(cell.level)),
-        "es": scale * float(law.es(cell.level)),
-        "expectile": scale * float(law.expectile(cell.level)),
-        "volatility": scale,
-        "tail": tail,
-    }
-
-
-def losses_of(cell: Cell, seed: int, replication: int) -> tuple[FloatArray, FloatArray]:
-    """Losses of one sample, and their PIT under the model."""
-    unit = ((FREEDOM - 2.0) / FREEDOM) ** 0.5
-    z = np.random.default_rng([seed, replication]).standard_t(FREEDOM, cell.n) * unit
-    return cell.volatility * z, stats.t(FREEDOM).cdf(z / cell.factor / unit)
-
-
-def p_of(name: str, kind: str, cell: Cell, losses: FloatArray, pit: FloatArray, seed: int) -> Any:
-    """The test of one sample; `kind` is "auto" or "asymptotic"."""
-    test, columns = BACKTESTS[name], {**forecasts_of(cell), "pit": pit}
-    known = test.run.__kwdefaults__ or {}
-    keywords: dict[str, Any] = {use: columns[use] for use in test.uses}
-    keywords |= {"p_value": kind} if kind != "auto" and "p_value" in known else {}
-    keywords |= {"rng": seed} if "rng" in known else {}
-    first = () if "pit" in test.needs else (losses,)
-    level = () if test.measure == "density" else (cell.level,)
-    return test.run(*first, *(columns[need] for need in test.needs), *level, **keywords)
-
-
-def kinds(name: str) -> list[str]:
+def kinds(name: str, cell: Cell) -> list[str]:
     """The p-values of a test that are measured."""
     chosen = BACKTESTS[name].asymptotic and "p_value" in (BACKTESTS[name].run.__kwdefaults__ or {})
-    return ["asymptotic", "auto"] if chosen else ["auto"]
-
-
-def works(names: list[str], cell: Cell) -> list[tuple[str, str, int]]:
-    """Tests, kinds of p-value and samples for each seed; tests of the whole law at the first level only."""
-    found = []
-    for name in names:
-        if BACKTESTS[name].measure == "density" and cell.level != LEVELS[0]:
-            continue
-        for kind in kinds(name):
-            result = p_of(name, kind, cell, *losses_of(cell, 0, 0), 0)
-            method = result.p_method.partition(":")[0].partition(" (")[0]
-            wanted = (REPLICATIONS if cell.factor == 1.0 else POWER_REPLICATIONS).get(method, 2000)
-            if method != "bootstrap" or cell.n == 250:
-                found.append((name, kind, wanted // SEEDS))
-    return found
+    bootstrap = ["bootstrap"] if name in BOOTSTRAPPED and cell.n == DAYS[0] else []
+    return ["asymptotic", "auto", *bootstrap] if chosen else ["auto"]
 
 
 def measured(names: list[str], cell: Cell, seed: int, most: int) -> list[dict[str, Any]]:
-    """Samples of a seed that each test rejects at 1, 5 and 10 %."""
-    work = works(names, cell)
-    p_values: dict[tuple[str, str], list[float]] = {(name, kind): [] for name, kind, _ in work}
-    methods: dict[tuple[str, str], set[str]] = {key: set() for key in p_values}
-    for i in range(min(most, max(n for *_, n in work))):
-        losses, pit = losses_of(cell, seed, i)
-        for name, kind, wanted in work:
-            if i < wanted:
-                result = p_of(name, kind, cell, losses, pit, seed)
-                p_values[name, kind].append(float(result.p_value))
-                methods[name, kind] |= {result.p_method} - {"none"}
-    # the share of all samples: one without a p-value rejects nothing
-    return [
-        {"test": name, "kind": kind, "methods": sorted(methods[name, kind]), "count": len(p),
-         "below": [sum(x < a for x in p) for a in SIZES], "undefined": sum(x != x for x in p)}
-        for (name, kind), p in p_values.items()
-    ]  # fmt: skip
+    """Samples of a seed that each test rejects at 1, 5 and 10 %; tests of the whole law at the first level only."""
+    counts = {m: min(most, k // SEEDS) for m, k in (REPLICATIONS if cell.factor == 1 else POWER_REPLICATIONS).items()}
+    samples, found = Samples(cell, seed, max(counts.values())), []
+    for name in names:
+        if name in NO_P_VALUE or (BACKTESTS[name].measure == "density" and cell.level != LEVELS[0]):
+            continue
+        for kind in kinds(name, cell):
+            one_by_one = "bootstrap" if kind == "bootstrap" else "anytime-valid"
+            whole = name in PANELS and kind != "bootstrap"
+            p, method = samples.p_values(name, kind, samples.count if whole else counts[one_by_one])
+            p = samples.checked(name, kind, p[: counts[method.partition(":")[0].partition(" (")[0] or "simulated"]])
+            # the share of all samples: one without a p-value rejects nothing
+            found.append(
+                {"test": name, "kind": kind, "level": cell.level, "factor": cell.factor, "method": method,
+                 "count": p.size, "below": [int(np.sum(p < a)) for a in SIZES], "undefined": int(np.isnan(p).sum())}
+            )  # fmt: skip
+    return found
 
 
-def part(folder: Path, names: list[str], cell: Cell, seed: int, most: int) -> list[dict[str, Any]]:
-    """`measured`, or what is kept of it."""
-    path = folder / f"{cell.n}-{cell.level}-{cell.factor}-{seed}-{most}.json"
+def part(folder: Path, names: list[str], n: int, seed: int, most: int) -> list[dict[str, Any]]:
+    """`measured` at all levels and factors, or what is kept of it."""
+    path = folder / f"{n}-{seed}-{most}.json"
     if path.exists():
         return json.loads(path.read_text())  # type: ignore[no-any-return]  # as written below
-    nulls.asymptotic_holds = lambda name, n_obs, level: False  # the table to be made must not choose for itself
-    with threadpool_limits(limits=1):
-        found = measured(names, cell, seed, most)
+    cells = [Cell(n, level, factor) for level in LEVELS for factor in (1.0, TOO_LOW)]
+    # the table to be made must not choose for itself
+    with threadpool_limits(limits=1), patch.object(nulls, "asymptotic_holds", lambda *_: False):
+        found = [row for cell in cells for row in measured(names, cell, seed, most)]
     path.write_text(json.dumps(found))
     return found
 
 
 def rows(folder: Path, names: list[str], jobs: int, most: int) -> list[dict[str, Any]]:
     """All rows of the table: what is found at factor 1 beside the power."""
-    cells = [Cell(n, level, factor) for n in DAYS for level in LEVELS for factor in (1.0, TOO_LOW)]
-    todo = [(cell, seed) for seed in range(SEEDS) for cell in cells if seed < TAKEN[cell.n]]
-    todo.sort(key=lambda one: one[0].n)
-    found = Parallel(n_jobs=jobs, verbose=5, backend="multiprocessing")(
+    todo = [(n, seed) for n in DAYS for seed in range(SEEDS)]
+    parts = Parallel(n_jobs=jobs, verbose=5, backend="multiprocessing")(
         delayed(part)(folder, names, *one, most) for one in todo
     )
     total: dict[tuple[str, str, Cell], dict[str, Any]] = {}
-    for (cell, _), results in zip(todo, found, strict=True):
-        for r in results:
-            key = (r["test"], r["kind"], cell)
+    for (n, _), found in zip(todo, parts, strict=True):
+        for r in found:
+            key = (r["test"], r["kind"], Cell(n, r["level"], r["factor"]))
             sums = total.setdefault(key, {"methods": set(), "count": 0, "below": [0, 0, 0], "undefined": 0})
-            sums["methods"] |= set(r["methods"])
+            sums["methods"] |= {r["method"]} - {""}
             sums["below"] = [x + y for x, y in zip(sums["below"], r["below"], strict=True)]
             sums["count"] += r["count"]
             sums["undefined"] += r["undefined"]
@@ -190,7 +122,7 @@ def _key(row: dict[str, Any]) -> tuple[Any, ...]:
 def refitted(n: int, replication: int) -> dict[str, float]:
     """P-values of all primary and some other tests for one series of a GARCH-t that is refitted every day."""
     rng = np.random.default_rng([7, n, replication])
-    z = rng.standard_t(FREEDOM, n + 1500) * ((FREEDOM - 2.0) / FREEDOM) ** 0.5
+    z = rng.standard_t(FREEDOM, n + 1500) * UNIT
     losses, h = np.empty(z.size), 1.0
     for t in range(z.size):
         losses[t] = h**0.5 * z[t]
@@ -207,18 +139,22 @@ def refitted(n: int, replication: int) -> dict[str, float]:
     return {"|".join(map(str, key)): float(p) for key, p in zip(keys, table["p_value"], strict=True)}
 
 
+def refitted_block(folder: Path, n: int, first: int, count: int) -> list[dict[str, float]]:
+    """`refitted` of some series, or what is kept of it."""
+    path = folder / f"refitted-{n}-{first}-{count}.json"
+    if not path.exists():
+        path.write_text(json.dumps([refitted(n, first + i) for i in range(count)]))
+    return json.loads(path.read_text())  # type: ignore[no-any-return]  # as written above
+
+
 def refitted_rows(folder: Path, jobs: int, quick: bool) -> list[dict[str, Any]]:
     """Shares of series with a right but estimated model that each test rejects."""
     out = []
     for n in (250, 1000):
-        path = folder / f"refitted-{n}{'-quick' if quick else ''}.json"
-        if not path.exists():
-            count = 20 if quick else REFITTED
-            found = Parallel(n_jobs=jobs, verbose=5, backend="multiprocessing")(
-                delayed(refitted)(n, i) for i in range(count)
-            )
-            path.write_text(json.dumps(found))
-        found = json.loads(path.read_text())
+        blocks = Parallel(n_jobs=jobs, verbose=5, backend="multiprocessing")(
+            delayed(refitted_block)(folder, n, first, BLOCK) for first in range(0, BLOCK if quick else REFITTED, BLOCK)
+        )
+        found = [one for block in blocks for one in block]
         for key in dict.fromkeys(k for one in found for k in one):
             measure, level, test, method = key.split("|")
             if method == "none":
@@ -241,9 +177,11 @@ def page_of(table: list[dict[str, Any]], estimated: list[dict[str, Any]]) -> Ite
     )
     yield (
         "A size of 5.0 with 20,000 samples is known to 0.15 points (one standard error), with 5,000 to 0.31, with "
-        "1,000 to 0.69, with 500 to 0.97. Simulated nulls are drawn anew many times. A sample in which a test has no "
+        "1,000 to 0.69, with 500 to 0.97; powers have 5,000 samples, 2,000 where the p-value is simulated. A simulated "
+        f"null is drawn anew {SEEDS} times, once for each {SEEDS}th of the samples. A sample in which a test has no "
         "p-value counts as not rejected. Discrete exact tests attain less than nominal by their steps. Tests of "
-        "densities have no level; they stand at the first.\n"
+        "densities have no level; they stand at the first. Bootstrapped p-values, for models without a law, are "
+        f"measured at {DAYS[0]} days.\n"
     )
     for n in DAYS:
         yield f"\n## {n:,} days\n"
@@ -260,15 +198,15 @@ def page_of(table: list[dict[str, Any]], estimated: list[dict[str, Any]]) -> Ite
             )
     yield "\n## With a model that is estimated\n"
     yield (
-        "GARCH-t refitted every day on 1,000 losses of a GARCH(1,1) with t(5) shocks (alpha 0.08, beta 0.90), "
-        f"{REFITTED:,} series: the model is right, its parameters are not known. Default p-values.\n"
+        "GARCH-t refitted every day on 1,000 losses of a GARCH(1,1) with t(5) shocks (alpha 0.08, beta 0.90): the "
+        "model is right, its parameters are not known. Default p-values.\n"
     )
-    yield "| test | target | days | p-value | 1 % | 5 % | 10 % |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    yield "| test | target | days | p-value | 1 % | 5 % | 10 % | series |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for r in estimated:
         sizes = " | ".join(f"{100 * s:.1f}" for s in r["shares"])
         target = r["measure"] if r["level"] == "nan" else f"{r['measure']} {r['level']}"
-        yield f"| `{r['test']}` | {target} | {r['n_obs']:,} | {r['p_method']} | {sizes} |"
+        yield f"| `{r['test']}` | {target} | {r['n_obs']:,} | {r['p_method']} | {sizes} | {r['replications']:,} |"
 
 
 def main() -> None:

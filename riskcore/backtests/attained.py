@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from riskcore.backtests.base import BOOTSTRAP
+
 TABLE = "attained.csv"
 NUMBERS = ("level", "n_obs", "size_1", "size_5", "size_10", "power", "undefined", "replications")
 SIZES = {"size_1": 0.01, "size_5": 0.05, "size_10": 0.10}
@@ -71,7 +73,10 @@ def _beside(known: list[float], value: float) -> list[float]:
 
 @lru_cache(maxsize=4096)
 def tabulated_power(name: str, n_obs: int, level: float, p_method: str) -> float:
-    """Power in the table for that kind of p-value, by the logarithm of the days; beyond the last ones theirs."""
+    """Power in the table for that kind of p-value, by the logarithm of the days; beyond the last ones theirs.
+
+    NaN where it is not known: below the fewest days, and for a bootstrapped p-value beyond the days it is measured at.
+    """
     rows = [r for r in attained_table() if r["test"] == name and r["p_method"] == p_method]
     if not math.isnan(level):
         rows = [r for r in rows if abs(r["level"] - level) < 1e-9]
@@ -79,4 +84,6 @@ def tabulated_power(name: str, n_obs: int, level: float, p_method: str) -> float
     if not rows or n_obs < rows[0]["n_obs"]:
         return math.nan
     days, powers = ([float(r[key]) for r in rows] for key in ("n_obs", "power"))
+    if p_method == BOOTSTRAP and n_obs > days[-1]:
+        return math.nan
     return float(np.interp(math.log(n_obs), np.log(days), powers))

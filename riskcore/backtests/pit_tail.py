@@ -343,18 +343,23 @@ def tail_sum_sf(x: float, n_obs: int, tail: float) -> float:
     """
     if x <= 0:
         return 1.0
-    largest = int(np.ceil(n_obs * tail)) + 20
-    while bdtrc(largest, n_obs, tail) > 1e-18 and largest < n_obs:
-        largest += 20
+    law, cells, largest = tail_sum_law(n_obs, tail)
     if x >= largest:
         return 0.0
-    cells = max(256, min(4096, 2**21 // (largest + 1)))
-    size = 1 << int(np.ceil(np.log2(cells * (largest + 1) + 1)))
-    law = _tail_sum_law(n_obs, tail, cells, size)
     position = x * cells + 0.5  # mass of a lattice point is spread half a cell to either side
     cell = int(position)
     here = law[cell] - (1.0 - tail) ** n_obs if cell == 0 else law[cell]  # a sum of 0 is a point, not a cell
     return float(np.clip(law[cell + 1 :].sum() + (cell + 1 - position) * here, 0.0, 1.0))
+
+
+def tail_sum_law(n_obs: int, tail: float) -> tuple[FloatArray, int, int]:
+    """Mass of the sum on a lattice, how many of its cells make one, and a value that the sum does not reach."""
+    largest = int(np.ceil(n_obs * tail)) + 20
+    while bdtrc(largest, n_obs, tail) > 1e-18 and largest < n_obs:
+        largest += 20
+    cells = max(256, min(4096, 2**21 // (largest + 1)))
+    size = 1 << int(np.ceil(np.log2(cells * (largest + 1) + 1)))
+    return _tail_sum_law(n_obs, tail, cells, size), cells, largest
 
 
 @lru_cache(maxsize=2)  # the series of a table have as many days and share their levels; a law takes up to 32 MB

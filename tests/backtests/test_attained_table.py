@@ -11,7 +11,7 @@ from scipy import stats
 from riskcore import backtests as bt
 from riskcore import defaults
 from riskcore.backtests import attained, nulls
-from riskcore.backtests.base import ASYMPTOTIC
+from riskcore.backtests.base import ASYMPTOTIC, BOOTSTRAP
 
 TABLE = attained.attained_table()
 SEEDS_TIMES_PATHS = 20 * 499
@@ -70,7 +70,8 @@ def made(monkeypatch):
     grid = [(n, level) for n in (250, 1000) for level in (0.95, 0.99)]
     sizes = {(250, 0.95): 0.05, (1000, 0.95): 0.05, (250, 0.99): 0.09, (1000, 0.99): 0.051}
     rows = [("a", ASYMPTOTIC, level, n, sizes[n, level], n / 2000) for n, level in grid]
-    table(monkeypatch, [*rows, ("never", ASYMPTOTIC, 0.99, 250, 0.001, 0.0), ("d", ASYMPTOTIC, 0.95, 250, 0.05, 0.5)])
+    rows += [("never", ASYMPTOTIC, 0.99, 250, 0.001, 0.0), ("e", BOOTSTRAP, 0.99, 250, 0.05, 0.2)]
+    table(monkeypatch, [*rows, ("d", ASYMPTOTIC, 0.95, 250, 0.05, 0.5)])
     yield
     monkeypatch.undo()
     attained.asymptotic_holds.cache_clear()
@@ -95,6 +96,8 @@ def test_power_is_interpolated_in_the_logarithm_of_the_days(made):
     assert attained.tabulated_power("a", 250, 0.95, "asymptotic") == 0.125
     assert attained.tabulated_power("a", 500, 0.95, "asymptotic") == pytest.approx((0.125 + 0.5) / 2)
     assert attained.tabulated_power("a", 99_999, 0.95, "asymptotic") == 0.5
+    assert attained.tabulated_power("e", 250, 0.99, BOOTSTRAP) == 0.2
+    assert np.isnan(attained.tabulated_power("e", 251, 0.99, BOOTSTRAP))  # measured at 250 days alone
     for n, level, kind in ((249, 0.95, "asymptotic"), (500, 0.97, "asymptotic"), (500, 0.95, "simulated: own law")):
         assert np.isnan(attained.tabulated_power("a", n, level, kind))
 
