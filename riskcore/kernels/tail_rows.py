@@ -179,7 +179,9 @@ def additive_fit(x: FloatArray, tail: FloatArray, level: float, first: float, be
             values[count] = joint_score(x, tail, level, first, starts[count], gradient, curvature)
             count += 1
     lowest = np.inf
-    for i in np.argsort(values)[:KEPT]:
+    for _ in range(KEPT):
+        i = int(np.argmin(values))
+        values[i] = np.inf
         value = additive_descent(x, tail, level, first, starts[i], low, high)
         if value < lowest:
             lowest = value
