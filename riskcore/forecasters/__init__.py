@@ -8,6 +8,7 @@ from types import MappingProxyType
 from riskcore.distributions import GED, AgeWeighted, Empirical, Normal, SkewT, StudentT
 from riskcore.forecasters.base import Fitted, Forecaster, Predictive
 from riskcore.forecasters.care import CARE
+from riskcore.forecasters.caviar import CAViaR
 from riskcore.forecasters.location_scale import LocationScale, historical
 from riskcore.forecasters.regression import ExpectileRegression, expectile_regression
 from riskcore.volatility import EGARCH, EWMA, GARCH, GJR, Constant
@@ -34,12 +35,20 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "egarch-ged": LocationScale(volatility=EGARCH(), law=GED()),
         "egarch-fhs": LocationScale(volatility=EGARCH(), law=Empirical()),
         "care-linear": CARE("linear"),
+        "care-sav": CARE("sav"),
+        "care-as": CARE("as"),
+        "care-ig": CARE("ig"),
+        "caviar-sav": CAViaR("sav"),
+        "caviar-as": CAViaR("as"),
+        "caviar-ig": CAViaR("ig"),
+        "caviar-adaptive": CAViaR("adaptive"),
     }
 )
 
 __all__ = [
     "CARE",
     "FORECASTERS",
+    "CAViaR",
     "ExpectileRegression",
     "Fitted",
     "Forecaster",

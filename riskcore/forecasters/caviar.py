@@ -51,8 +51,8 @@ class CAViaR:
               g_2 x_{t-1} \text{ after a day with } L_{t-1} \ge v_{t-1}, \text{ else } x_{t-1}
 
     with :math:`g \ge 0`, in two steps: given the VaR, its coefficients minimise the FZ0 score. A window in which fewer
-    losses are expected beyond a level than there are coefficients gives NaN for that level; a VaR that is not above zero
-    throughout the window gives NaN for its ES.
+    losses are expected beyond a level than there are coefficients gives NaN for that level; a VaR that is not above
+    zero throughout the window gives NaN for its ES.
 
     Parameters
     ----------

@@ -426,9 +426,9 @@ def recursive_windows(
     """Points of losses [start, stop) of every window, their mean scores, and rows (evaluations, starts that agree).
 
     CARE where `squares`, else CAViaR. ``firsts`` are the tails of the windows' first rows. A `cold` window is searched
-    from a grid; the others descend from the (at most three) optima of the window before: rows of `kept`, NaN where there
-    are fewer, which holds those of the window before the first at the start and of the last one at the end. Scores are in
-    the units of the scaled losses.
+    from a grid; the others descend from the (at most three) optima of the window before: rows of `kept`, NaN where
+    there are fewer, which holds those of the window before the first at the start and of the last one at the end.
+    Scores are in the units of the scaled losses.
     """
     n_windows, longest = starts.size, max(1, np.max(stops - starts))
     points, values = np.full((n_windows, N_COEFFICIENTS), np.nan), np.full(n_windows, np.nan)

@@ -12,8 +12,19 @@ from numba import njit
 
 from riskcore._types import BoolArray, FloatArray, IntArray
 from riskcore.kernels.recursive import (
-    AS, FINEST, IG, KEPT, LARGEST_DECAY, LEAST_VARIANCE, N_COEFFICIENTS, SAME, WARM_WIDTH, different, polish,
-    regressors, search,
+    AS,
+    FINEST,
+    IG,
+    KEPT,
+    LARGEST_DECAY,
+    LEAST_VARIANCE,
+    N_COEFFICIENTS,
+    SAME,
+    WARM_WIDTH,
+    different,
+    polish,
+    regressors,
+    search,
 )  # fmt: skip
 
 SMALLEST_TAIL = 1e-6
@@ -155,7 +166,7 @@ def share_windows(
         n_kept += 1
     for w in range(n_windows):
         n = stops[w] - starts[w]
-        allowed = int(math.floor(share * n + 1e-9))
+        allowed = math.floor(share * n + 1e-9)
         x = losses[starts[w] : stops[w]].copy()
         scale = np.std(x)
         if not scale > 1e-12 * np.max(np.abs(x)) or allowed < (4 if form == AS else 3):
