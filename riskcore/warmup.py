@@ -67,7 +67,7 @@ def _losses() -> pd.Series[float]:
 
 
 def _walk(*families: str, more: Iterable[Forecaster] = ()) -> Forecasts:
-    """Walk the registry's models of some names or families, and `more`; a family stands before a name's first hyphen."""
+    """Walk the registry's models of some names or families, and `more`; a family is what stands before a hyphen."""
     from riskcore._types import WalkForward
     from riskcore.forecasters import FORECASTERS
     from riskcore.walkforward import forecast

@@ -45,9 +45,13 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
     }
 )
 
+TAIL_MODELS: Mapping[str, Forecaster] = MappingProxyType({"care": CARE(), "caviar": CAViaR()})
+"""Models of the tail itself with settings of one's own, by the `kind` of a run file's table."""
+
 __all__ = [
     "CARE",
     "FORECASTERS",
+    "TAIL_MODELS",
     "CAViaR",
     "ExpectileRegression",
     "Fitted",
