@@ -20,13 +20,15 @@ class PathCovariance:
     bandwidth: float
 
 
-def nearest_bandwidth(losses: FloatArray, var: FloatArray, level: float, n_coefficients: int = 0) -> float:
-    r"""Distance of the k-th loss nearest to the VaR path, :math:`k = \lceil 2.5 \sqrt{n(1-p)} \rceil` + coefficients.
+def nearest_bandwidth(losses: FloatArray, var: FloatArray, level: float) -> float:
+    r"""Distance of the k-th loss nearest to the VaR path, k the whole number next to :math:`5 \sqrt{n(1-p)}`.
 
-    >>> nearest_bandwidth(np.arange(1000.0), np.full(1000, 989.0), 0.99)
-    4.0
+    With the 2,892 days of Engle and Manganelli that is their 60 at 0.95; at 0.99 it is 27, where they have 40.
+
+    >>> nearest_bandwidth(np.arange(1000.0), np.full(1000, 900.0), 0.99)
+    8.0
     """
-    n_near = math.ceil(2.5 * math.sqrt(losses.size * (1.0 - level)) - 1e-9) + n_coefficients
+    n_near = max(round(5.0 * math.sqrt(losses.size * (1.0 - level))), 1)
     place = min(n_near, losses.size) - 1
     return float(np.partition(np.abs(losses - var), place)[place])
 
@@ -59,9 +61,9 @@ def quantile_path_covariance(
     ----------
     Engle & Manganelli (2004), Journal of Business & Economic Statistics 22(4), 367-381, theorems 2 and 3.
     """
-    n, k = gradient.shape
+    n = gradient.shape[0]
     require(losses.size == var.size == n, f"gradient must have {losses.size} rows, got shape {gradient.shape}")
-    width = nearest_bandwidth(losses, var, level, k) if bandwidth is None else bandwidth
+    width = nearest_bandwidth(losses, var, level) if bandwidth is None else bandwidth
     near = np.abs(losses - var) <= width
     meat = level * (1.0 - level) * gradient.T @ gradient / n
     bread = gradient[near].T @ gradient[near] / (2.0 * n * max(width, 1e-300))
