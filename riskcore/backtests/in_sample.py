@@ -21,9 +21,8 @@ def dynamic_quantile_in_sample(
               M = X' - \Big(\frac{1}{2nc}\sum_t 1\{|L_t - v_t| < c\} X_t \nabla v_t'\Big) D^{-1} \nabla v'
 
     with :math:`H_t = 1\{L_t > v_t\} - (1-p)`, :math:`X_t = (H_{t-1}, \dots, H_{t-4})` and D as in
-    :func:`riskcore.measures.paths.quantile_path_covariance`. Without the correction the test rejects too seldom: an
-    estimated VaR has fitted part of what it tests. A constant and the VaR itself are no regressors here: the estimation
-    leaves hardly anything of them.
+    :func:`riskcore.measures.paths.quantile_path_covariance`. The correction takes out of the regressors what the
+    estimation has fitted; hardly anything of a constant or of the VaR itself would be left, so they are no regressors.
 
     Parameters
     ----------

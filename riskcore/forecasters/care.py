@@ -13,7 +13,7 @@ from riskcore._types import Block, BoolArray, FloatArray, IntArray, Status, Targ
 from riskcore.errors import FitError, require
 from riskcore.forecasters.base import Fitted, Predictive, Walked
 from riskcore.forecasters.regression import check_state
-from riskcore.measures.paths import expectile_path_covariance
+from riskcore.measures.paths import expectile_path_covariance, path_errors
 
 Form = Literal["linear", "sav", "as", "ig"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -307,7 +307,7 @@ def _errors(settings: CARE, losses: FloatArray, level: float, coefficients: Floa
         path, gradient = gradient_rows(losses, RECURSIVE[settings.form], _point(coefficients), first, level, np.nan)
         gradient = gradient[:, : coefficients.size]
     covariance = expectile_path_covariance(response, path, gradient[:, free], float(level))
-    errors[free] = np.sqrt(np.diag(covariance))
+    errors[free] = path_errors(covariance)
     return errors
 
 

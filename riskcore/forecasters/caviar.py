@@ -13,8 +13,7 @@ from riskcore import defaults
 from riskcore._types import Block, BoolArray, FloatArray, IntArray, Status, Target
 from riskcore.errors import FitError, require
 from riskcore.forecasters.base import Fitted, Predictive, Walked
-from riskcore.measures import quantile_rank
-from riskcore.measures.paths import quantile_path_covariance
+from riskcore.measures.paths import path_errors, quantile_path_covariance
 
 Form = Literal["sav", "as", "ig", "adaptive"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -44,8 +43,8 @@ class CAViaR:
         \text{ig: } v_t = (b_0 + b_1 v_{t-1}^2 + b_2 L_{t-1}^2)^{1/2}, \qquad
         \text{adaptive: } v_t = v_{t-1} + b_1 \big( (1 + e^{-G (L_{t-1} - v_{t-1})})^{-1} - (1-p) \big)
 
-    The coefficients minimise the quantile score of the window, from a search of many starts; the path starts at the VaR
-    of the window's first 300 losses. The ES is Taylor's,
+    The coefficients minimise the quantile score of the window, from a search of many starts; the path starts at the
+    empirical VaR of the window's first 300 losses. The ES is Taylor's,
 
     .. math:: e_t = (1 + e^{g_0}) v_t \quad\text{or}\quad e_t = v_t + x_t, \quad x_t = g_0 + g_1 (L_{t-1} - v_{t-1}) +
               g_2 x_{t-1} \text{ after a day with } L_{t-1} \ge v_{t-1}, \text{ else } x_{t-1}
@@ -162,11 +161,15 @@ def _usable(losses: FloatArray, starts: IntArray, stops: IntArray) -> BoolArray:
 
 
 def first_values_at_risk(losses: FloatArray, starts: IntArray, stops: IntArray, level: float) -> FloatArray:
-    """Sample VaR of the first 300 losses of every window, or of all."""
+    """Empirical VaR of the first 300 losses of every window, or of all, as Engle and Manganelli take it.
+
+    Of m losses it is the k-th largest with k = m (1 - level) rounded, the third of 300 at 0.99; `value_at_risk` is the
+    fourth there.
+    """
     counts, out = np.minimum(stops - starts, N_START), np.empty(starts.size)
     for count in np.unique(counts):
         chosen = np.flatnonzero(counts == count)
-        place = quantile_rank(int(count), level) - 1
+        place = int(count) - max(1, math.floor(count * (1.0 - level) + 0.5 + 1e-9))
         for part in np.array_split(chosen, 1 + chosen.size // 4096):
             sample = losses[starts[part, None] + np.arange(count)]
             out[part] = np.partition(sample, place, axis=1)[:, place]
@@ -265,7 +268,7 @@ def _fill_errors(settings: CAViaR, losses: FloatArray, level: float, tail: TailF
     path, gradient = _gradient(settings, losses, level, tail)
     free = _free(settings, tail.point)
     covariance = quantile_path_covariance(losses, path, gradient[:, free], level)
-    tail.errors[free] = np.sqrt(np.diag(covariance.covariance))
+    tail.errors[free] = path_errors(covariance.covariance)
     if settings.es == "multiplicative" and tail.extras[0] > 0:
         over = np.maximum(losses - path, 0.0) / ((1.0 - level) * path)
         pulled = ((losses > path) - (1.0 - level))[:, None] * gradient[:, free]

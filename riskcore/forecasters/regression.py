@@ -8,7 +8,7 @@ import numpy as np
 
 from riskcore._types import FloatArray
 from riskcore.errors import ConfigError, FitError, require
-from riskcore.measures.paths import expectile_path_covariance
+from riskcore.measures.paths import expectile_path_covariance, path_errors
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def check_state(state: int, level: float, design: FloatArray) -> None:
 def sandwich_errors(response: FloatArray, design: FloatArray, level: float, coefficients: FloatArray) -> FloatArray:
     """Standard errors of the coefficients: square roots of the diagonal of D^-1 V D^-1 / n."""
     covariance = expectile_path_covariance(response, design @ coefficients, design, level)
-    return np.asarray(np.sqrt(np.diag(covariance)))
+    return path_errors(covariance)
 
 
 def expectile_regression(

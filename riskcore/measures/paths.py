@@ -100,6 +100,12 @@ def expectile_path_covariance(
     return _sandwich(bread, scores.T @ scores / losses.size, losses.size)
 
 
+def path_errors(covariance: FloatArray) -> FloatArray:
+    """Square roots of the diagonal; NaN where rounding has left nothing of a variance."""
+    variances = np.diag(covariance)
+    return np.sqrt(np.where(variances > 0, variances, np.nan))
+
+
 def _sandwich(bread: FloatArray, meat: FloatArray, n: int) -> FloatArray:
     """Bread and meat in units of the coefficients in which the bread's diagonal is one: units differ by 1e4."""
     k = bread.shape[0]
