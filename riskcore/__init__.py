@@ -56,7 +56,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "GJR",
         "EGARCH",
     ),
-    "forecasters": ("CARE", "FORECASTERS", "LocationScale", "historical"),
+    "forecasters": ("CARE", "CAViaR", "FORECASTERS", "LocationScale", "historical"),
     "forecasts": ("Forecasts",),
     "walkforward": ("forecast",),
     "scores": ("SCORES",),

@@ -30,7 +30,13 @@ DAMPING = 10.0
 """Seconds that the machine is taken to have compiled at the table's pace before the first step."""
 SHORT_WINDOW, N_DAYS, REFIT_EVERY = 260, 320, 60
 CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"likelihood": ("lanes",), "descent": ("lanes", "likelihood"), "search": ("lanes", "likelihood", "descent")}
+    {
+        "likelihood": ("lanes",),
+        "descent": ("lanes", "likelihood"),
+        "search": ("lanes", "likelihood", "descent"),
+        "recursive_share": ("recursive",),
+        "tail_rows": ("recursive",),
+    }
 )
 """Kernels that call those of other files."""
 
@@ -61,12 +67,12 @@ def _losses() -> pd.Series[float]:
 
 
 def _walk(*families: str, more: Iterable[Forecaster] = ()) -> Forecasts:
-    """Walk the registry's models of some families, and `more`; a name's family stands before its first hyphen."""
+    """Walk the registry's models of some names or families, and `more`; a family is what stands before a hyphen."""
     from riskcore._types import WalkForward
     from riskcore.forecasters import FORECASTERS
     from riskcore.walkforward import forecast
 
-    models = [*(model for name, model in FORECASTERS.items() if name.partition("-")[0] in families), *more]
+    models = [*(model for name, model in FORECASTERS.items() if {name, name.partition("-")[0]} & {*families}), *more]
     for model in models:
         _fit_alone(model)
     return forecast(_losses(), models, None, WalkForward(SHORT_WINDOW, REFIT_EVERY), ahead=True)
@@ -101,7 +107,7 @@ def _others() -> Forecasts | None:
     from riskcore.forecasters import FORECASTERS
 
     left = {name.partition("-")[0] for name in FORECASTERS}
-    left -= {"historical", "age", "cornish", "ewma", "fhs", "garch", "gjr", "egarch", "care"}
+    left -= {"historical", "age", "cornish", "ewma", "fhs", "garch", "gjr", "egarch", "care", "caviar"}
     return _walk(*left) if left else None
 
 
@@ -161,19 +167,21 @@ def _average() -> None:
 
 
 def _recursive_tails() -> None:
-    """Kernels of recursive CARE and CAViaR, which no model uses yet."""
+    """Walk recursive CAViaR at a level that the short window allows, and its own kernels' paths."""
     import numpy as np
 
+    from riskcore._types import Target, WalkForward
+    from riskcore.forecasters import CARE, CAViaR
     from riskcore.kernels import adaptive, recursive
+    from riskcore.walkforward import forecast
 
+    targets = [Target("var", 0.95), Target("es", 0.95)]
+    models = [CARE("as"), CAViaR("as", "additive"), CAViaR("adaptive")]
     losses = np.asarray(_losses(), dtype=np.float64)
-    begins, cold = np.array([0, 5]), np.array([True, False])
-    for squares in (True, False):
-        points, _, _ = recursive.recursive_windows(
-            losses, begins, begins + SHORT_WINDOW, cold, np.full(2, 0.02), recursive.AS, 0.99, squares
-        )
-    recursive.tail_path(losses, recursive.AS, points[0], 0.02)
-    adaptive.adaptive_search(losses, 0.99, 10.0, 0.02)
+    for model in models:
+        model.fit(losses, targets)
+    forecast(_losses(), models, targets, WalkForward(SHORT_WINDOW, REFIT_EVERY), ahead=True)
+    recursive.tail_path(losses, recursive.AS, np.zeros(4), 0.02)
     adaptive.adaptive_path(losses, 0.99, 10.0, 0.1, 0.02)
 
 
@@ -185,7 +193,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "GARCH and GJR": Step(lambda: _walk("garch", "gjr"), 30.0),
         "EGARCH": Step(lambda: _walk("egarch"), 2.0),
         "laws of the residuals": Step(lambda: _walk("cornish"), 4.0),
-        "CARE": Step(lambda: _walk("care"), 23.0),
+        "CARE": Step(lambda: _walk("care-linear"), 23.0),
         "recursive tails": Step(_recursive_tails, 14.0),
         "other models": Step(_others, 0.0),
         "scores and backtests": Step(_judge, 10.0),

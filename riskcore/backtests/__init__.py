@@ -20,6 +20,7 @@ from riskcore.backtests.expectile_conditional import expectile_conditional_calib
 from riskcore.backtests.expectile_zones import expectile_zone
 from riskcore.backtests.geometric import geometric_var
 from riskcore.backtests.hit_panel import coverage_panel
+from riskcore.backtests.in_sample import dynamic_quantile_in_sample
 from riskcore.backtests.many import panel, rolling_backtest
 from riskcore.backtests.normal_quantiles import berkowitz, berkowitz_tail
 from riskcore.backtests.pit_tail import costanzino_curran, du_escanciano, du_escanciano_conditional
@@ -130,6 +131,7 @@ __all__ = [
     "bank_multiplier",
     "coverage_panel",
     "desk_eligibility",
+    "dynamic_quantile_in_sample",
     "e_process",
     "exceptions_log",
     "expectile_zone",

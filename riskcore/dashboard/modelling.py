@@ -20,7 +20,7 @@ from riskcore.dashboard.workspace import Workspace
 from riskcore.diagnostics import ModelFit, fit_model
 from riskcore.distributions import LAWS
 from riskcore.errors import RiskcoreError, require
-from riskcore.forecasters import CARE, FORECASTERS, Forecaster
+from riskcore.forecasters import FORECASTERS, TAIL_MODELS, Forecaster
 from riskcore.runs.config import define_model
 from riskcore.runs.store import atomic_write, canonical
 from riskcore.runs.toml import to_toml
@@ -35,6 +35,10 @@ REMEMBERED = "modelling.json"
 """In an owner's folder: the models that they looked at last."""
 SHORT, BUILD, DIRECT = "by short name", "mean × volatility × law", "direct tail model"
 USUAL = "as usual"
+TAIL_WORDS: Mapping[str, str] = {
+    "care": "CARE: the expectile itself, modelled on the losses before; VaR and ES follow by their levels.",
+    "caviar": "CAViaR: the VaR itself, modelled on yesterday's VaR and loss; the ES stands on it.",
+}
 LEVELS: tuple[str, ...] = (
     "var:0.95", "var:0.975", "var:0.99", "var:0.995", "es:0.95", "es:0.975", "es:0.99",
     "expectile:0.95", "expectile:0.9876", "expectile:0.99", "expectile:0.99855",
@@ -99,8 +103,9 @@ def _parts(kind: str) -> dict[str, str]:
         usual = last.name if last and last.name in names else "garch-t"
         return {"model": _choice(st, "Short name", names, "model", names.index(usual))}
     if kind == DIRECT:
-        st.caption("CARE: the expectile itself, modelled on yesterday's loss; VaR and ES follow by their levels.")
-        return {"kind": "care"}
+        kind = _choice(st, "Model", list(TAIL_MODELS), "tail")
+        st.caption(TAIL_WORDS.get(kind, ""))
+        return {"kind": kind}
     columns = st.columns(3)
     return {
         "mean": _choice(columns[0], "Mean", [USUAL, *MEANS], "mean"),
@@ -116,7 +121,8 @@ def _choice(place: Any, label: str, options: Sequence[str], part: str, index: in
 def _table(parts: Mapping[str, str]) -> Table:
     """The table that the chosen parts and the inputs of their parameters give; what is as usual is left out."""
     if "kind" in parts:
-        return {"kind": parts["kind"], **_inputs(CARE(), "care", empty="all levels")}
+        kind = parts["kind"]
+        return {"kind": kind, **_inputs(TAIL_MODELS[kind], kind, empty="all levels")}
     registries: Mapping[str, Mapping[str, Any]] = {"mean": MEANS, "volatility": VOLATILITIES, "law": LAWS}
     table: dict[str, Any] = {}
     for place, (key, chosen) in zip(st.columns(3), parts.items(), strict=True):
@@ -141,9 +147,10 @@ def _inputs(part: Any, where: str, *, empty: str) -> dict[str, Any]:
                 label, options, index=options.index(usual), key=key, help=text, persist_state="session"
             )
         else:
+            whole = isinstance(usual, int)
             value = st.number_input(
-                label, value=usual, step=0.01, format="%g", key=key, help=text, placeholder=empty,
-                persist_state="session",
+                label, value=usual, step=1 if whole else 0.01, format="%d" if whole else "%g", key=key, help=text,
+                placeholder=empty, persist_state="session",
             )  # fmt: skip
         if value is not None and value != usual:
             found[field.name] = value
@@ -194,7 +201,9 @@ def suggested_name(table: Table) -> str:
             if key in ("mean", "volatility", "law")
             else {key: value}
         )
-        words += [str(x) if k == "kind" else f"{k}{x:g}" if isinstance(x, float) else str(x) for k, x in part.items()]
+        words += [
+            str(x) if k == "kind" else f"{k}{x:g}" if isinstance(x, (int, float)) else str(x) for k, x in part.items()
+        ]
     return "-".join(words)
 
 

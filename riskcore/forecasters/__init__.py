@@ -18,6 +18,7 @@ from riskcore.distributions import (
 )
 from riskcore.forecasters.base import Fitted, Forecaster, Predictive
 from riskcore.forecasters.care import CARE
+from riskcore.forecasters.caviar import CAViaR
 from riskcore.forecasters.location_scale import LocationScale, historical
 from riskcore.forecasters.regression import ExpectileRegression, expectile_regression
 from riskcore.volatility import EGARCH, EWMA, GARCH, GJR, Constant
@@ -49,12 +50,24 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "egarch-fhs": LocationScale(volatility=EGARCH(), law=Empirical()),
         "egarch-evt": LocationScale(volatility=EGARCH(), law=TailGPD()),
         "care-linear": CARE("linear"),
+        "care-sav": CARE("sav"),
+        "care-as": CARE("as"),
+        "care-ig": CARE("ig"),
+        "caviar-sav": CAViaR("sav"),
+        "caviar-as": CAViaR("as"),
+        "caviar-ig": CAViaR("ig"),
+        "caviar-adaptive": CAViaR("adaptive"),
     }
 )
+
+TAIL_MODELS: Mapping[str, Forecaster] = MappingProxyType({"care": CARE(), "caviar": CAViaR()})
+"""Models of the tail itself with settings of one's own, by the `kind` of a run file's table."""
 
 __all__ = [
     "CARE",
     "FORECASTERS",
+    "TAIL_MODELS",
+    "CAViaR",
     "ExpectileRegression",
     "Fitted",
     "Forecaster",

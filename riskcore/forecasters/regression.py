@@ -8,6 +8,7 @@ import numpy as np
 
 from riskcore._types import FloatArray
 from riskcore.errors import ConfigError, FitError, require
+from riskcore.measures.paths import expectile_path_covariance, path_errors
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,8 @@ def check_state(state: int, level: float, design: FloatArray) -> None:
 
 def sandwich_errors(response: FloatArray, design: FloatArray, level: float, coefficients: FloatArray) -> FloatArray:
     """Standard errors of the coefficients: square roots of the diagonal of D^-1 V D^-1 / n."""
-    residual = response - design @ coefficients
-    weight = np.where(residual > 0, level, 1.0 - level)
-    bread = np.linalg.inv(design.T @ (weight[:, None] * design) / response.size)
-    scores = (weight * residual)[:, None] * design
-    covariance = bread @ (scores.T @ scores / response.size) @ bread / response.size
-    return np.asarray(np.sqrt(np.diag(covariance)))
+    covariance = expectile_path_covariance(response, design @ coefficients, design, level)
+    return path_errors(covariance)
 
 
 def expectile_regression(

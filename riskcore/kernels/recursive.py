@@ -421,20 +421,23 @@ def search(
 @njit(cache=True, error_model="numpy")
 def recursive_windows(
     losses: FloatArray, starts: IntArray, stops: IntArray, cold: BoolArray, firsts: FloatArray, form: int,
-    level: float, squares: bool,
+    level: float, squares: bool, kept: FloatArray,
 ) -> tuple[FloatArray, FloatArray, IntArray]:  # fmt: skip
     """Points of losses [start, stop) of every window, their mean scores, and rows (evaluations, starts that agree).
 
     CARE where `squares`, else CAViaR. ``firsts`` are the tails of the windows' first rows. A `cold` window is searched
-    from a grid; the others descend from the (at most three) optima of the window before. Scores are in the units of the
-    scaled losses.
+    from a grid; the others descend from the (at most three) optima of the window before: rows of `kept`, NaN where
+    there are fewer, which holds those of the window before the first at the start and of the last one at the end.
+    Scores are in the units of the scaled losses.
     """
     n_windows, longest = starts.size, max(1, np.max(stops - starts))
     points, values = np.full((n_windows, N_COEFFICIENTS), np.nan), np.full(n_windows, np.nan)
     facts = np.zeros((n_windows, 2), dtype=np.int64)
     u, v, work = np.empty(longest), np.empty(longest), np.zeros((12, longest))
     found, reached, places = np.empty((KEPT, N_COEFFICIENTS)), np.empty(KEPT), np.empty(KEPT, dtype=np.int64)
-    kept, n_kept = np.empty((KEPT, N_COEFFICIENTS)), 0
+    n_kept = 0
+    while n_kept < KEPT and not np.isnan(kept[n_kept, 0]):
+        n_kept += 1
     low, high = np.full(N_COEFFICIENTS, -np.inf), np.full(N_COEFFICIENTS, np.inf)
     low[1], high[1] = 0.0, LARGEST_DECAY
     root = form == IG
@@ -479,4 +482,5 @@ def recursive_windows(
             kept[i] = found[places[i]]
             kept[i, 0] *= unit
         points[w] = kept[0]
+    kept[n_kept:] = np.nan
     return points, values, facts

@@ -34,6 +34,18 @@ _LAWS = {
     "cornish-fisher": "Cornish-Fisher law of the residuals",
     "tail-gpd": "generalised Pareto tail of the residuals (McNeil and Frey)",
 }
+_CARES = {
+    "linear": "CARE: expectile regression on yesterday's loss (Kuan, Yeh and Hsu); VaR and ES follow (Taylor)",
+    "sav": "CARE: expectile by symmetric absolute value recursion (Taylor); VaR and ES follow",
+    "as": "CARE: expectile by asymmetric slope recursion (Taylor); VaR and ES follow",
+    "ig": "CARE: expectile by indirect GARCH recursion (Taylor); VaR and ES follow",
+}
+_CAVIARS = {
+    "sav": "CAViaR: VaR by symmetric absolute value recursion",
+    "as": "CAViaR: VaR by asymmetric slope recursion",
+    "ig": "CAViaR: VaR by indirect GARCH recursion",
+    "adaptive": "CAViaR: VaR that steps up after a hit and down otherwise",
+}
 _SAMPLES = {
     "empirical": "historical simulation",
     "age-weighted": "age-weighted historical simulation (Boudoukh, Richardson and Whitelaw)",
@@ -51,11 +63,14 @@ def describe_model(forecaster: Forecaster) -> str:
     'filtered historical simulation with GJR-GARCH(1,1), constant mean'
     """
     from riskcore.distributions import LAWS
-    from riskcore.forecasters import CARE, LocationScale
+    from riskcore.forecasters import CARE, CAViaR, LocationScale
     from riskcore.volatility import MEANS, VOLATILITIES
 
     if isinstance(forecaster, CARE):
-        return "CARE: expectile regression on yesterday's loss (Kuan, Yeh and Hsu); VaR and ES follow (Taylor)"
+        return _CARES[forecaster.form]
+    if isinstance(forecaster, CAViaR):
+        es = {"none": "", "multiplicative": "; ES a multiple of it", "additive": "; ES an excess above it"}
+        return f"{_CAVIARS[forecaster.form]} (Engle and Manganelli){es[forecaster.es]}"
     if not isinstance(forecaster, LocationScale):
         return first_line(forecaster)
     volatility = _registry_name(forecaster.volatility, VOLATILITIES)

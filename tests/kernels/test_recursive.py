@@ -31,6 +31,11 @@ def losses():
     return out / out.std()
 
 
+def nothing():
+    """No window came before."""
+    return np.full((recursive.KEPT, recursive.N_COEFFICIENTS), np.nan)
+
+
 def plain_path(losses, form, b, first):
     """The formulas as they stand in the papers, with losses in place of returns."""
     out = [first]
@@ -143,13 +148,13 @@ def test_published_caviar_rows(golden, shared_data):
         assert hits == pytest.approx(case["expected"]["in_sample_exception_pct"], rel=1e-8)
         if "AD" in name:
             scale = series.std()
-            best, reached = adaptive.adaptive_search(series / scale, level, 10.0 * scale, first / scale)
+            best, reached, _ = adaptive.adaptive_search(series / scale, level, 10.0 * scale, first / scale)
             reached *= scale * series.size
             at = adaptive.adaptive_path(series, level, 10.0, best * scale, first)
             assert series.size * plain_score(series, at, level, False) == pytest.approx(reached, rel=1e-10)
         else:
             rows = np.array([0]), np.array([series.size]), np.array([True]), np.array([first])
-            points, values, _ = recursive.recursive_windows(series, *rows, form, level, False)
+            points, values, _ = recursive.recursive_windows(series, *rows, form, level, False, nothing())
             reached = values[0] * series.std() * series.size
             at = plain_score(series, plain_path(series, form, points[0], first), level, False)
             assert series.size * at == pytest.approx(reached, rel=1e-7)
@@ -162,7 +167,7 @@ def test_care_of_the_ftse(golden, shared_data):
     for case in golden("care_sav_ftse").values():
         given, want, tolerance = case["input"], case["expected"], case["tolerance"]
         rows = np.array([0]), np.array([series.size]), np.array([True]), np.array([given["start_value"]])
-        points, _, facts = recursive.recursive_windows(series, *rows, SAV, given["expectile_level"], True)
+        points, _, facts = recursive.recursive_windows(series, *rows, SAV, given["expectile_level"], True, nothing())
         tail = recursive.tail_path(series, SAV, points[0], given["start_value"])
         reached = plain_score(series, tail, given["expectile_level"], True)
         assert reached == pytest.approx(want["mean_score"], rel=tolerance["rel_mean_score"])
@@ -216,7 +221,7 @@ def market(sample_data):
 def chain(series, starts, size, form, level, squares, cold):
     measure = expectile if squares else value_at_risk
     firsts = np.array([measure(series[s : s + 300], level) for s in starts])
-    return recursive.recursive_windows(series, starts, starts + size, cold, firsts, form, level, squares)
+    return recursive.recursive_windows(series, starts, starts + size, cold, firsts, form, level, squares, nothing())
 
 
 @FORMS
@@ -266,7 +271,7 @@ def test_adaptive_scores_and_search(losses):
         for loss in losses:
             tail.append(tail[-1] + b * (1 / (1 + math.exp(-5.0 * (loss - tail[-1]))) - 0.05))
         assert value == pytest.approx(plain_score(losses, np.array(tail), 0.95, False), rel=1e-10)
-    best, reached = adaptive.adaptive_search(losses, 0.95, 5.0, 1.5)
+    best, reached, _ = adaptive.adaptive_search(losses, 0.95, 5.0, 1.5)
     dense, values = np.geomspace(0.002, 9.0, 3000), np.empty(3000)
     adaptive.adaptive_scores(losses, 0.95, 5.0, 1.5, dense, values)
     assert reached <= values.min() * (1 + 1e-3)

@@ -35,9 +35,20 @@ def test_the_quick_start_lists_every_key(tmp_path: Path) -> None:
     tables = re.findall(r"^\| key \|.*\n\| ---.*\n((?:\|.*\n)+)", text, re.MULTILINE)
     listed = [set(re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in t.splitlines()))) for t in tables]
     assert listed[0] == set(KEYS) - {"model"}
-    assert listed[1] == {"kind", "mean", "volatility", "law", "form", "level"}
+    assert listed[1] == {"kind", "mean", "volatility", "law", "form", "level", "lags", "es", "sharpness"}
     (example,) = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert [getattr(m, "name", m) for m in read(tmp_path, example).models] == ["calm", "tail", "historical"]
+
+
+def test_models_of_the_tail_itself() -> None:
+    assert define_model("x", {"kind": "care", "lags": 3}) == rc.CARE(lags=3, name="x")
+    assert define_model("x", {"kind": "care", "form": "ig", "level": 0.98}) == rc.CARE("ig", 0.98, name="x")
+    caviar = define_model("x", {"kind": "caviar", "form": "adaptive", "es": "additive", "sharpness": 20})
+    assert caviar == rc.CAViaR("adaptive", "additive", 20, name="x")
+    with pytest.raises(ConfigError, match=r"model\.x cannot be set: lags must be a whole number in \[1, 50\], got 2.5"):
+        define_model("x", {"kind": "care", "lags": 2.5})
+    with pytest.raises(ConfigError, match=r"es must be one of .*, got 'joint'"):
+        define_model("x", {"kind": "caviar", "es": "joint"})
 
 
 def test_everything_in_a_file(tmp_path: Path) -> None:
@@ -139,7 +150,7 @@ def test_model_tables_alone_are_the_models(tmp_path: Path) -> None:
         ("[model.x]\nvolatility = {kind='ewma', decay=94}", r"model\.x\.vol.* decay must lie in \(0, 1\), got 94"),
         ("[model.x]\nmean = 'zero'", r"model\.x must set volatility or law, got neither"),
         ("[model.x]\nkind = 'car'", r"model\.x\.kind must be one of .*, got 'car'; did you mean 'care'"),
-        ("[model.x]\nkind = 'care'\nfrom = 1", r"key must be one of form, level, got 'from'; did you mean 'form'"),
+        ("[model.x]\nkind = 'care'\nfrom = 1", r"key must be one of form, .*, got 'from'; did you mean 'form'"),
         ("window = ", "config must be TOML, got .*run.toml"),
         ("x = " + "[" * 5000 + "]" * 5000, "config (must be TOML|key must be one of)"),
         ("#" * (MAX_BYTES + 1), f"config must have at most {MAX_BYTES} bytes"),
