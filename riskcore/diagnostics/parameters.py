@@ -134,7 +134,7 @@ def n_estimated(forecaster: Forecaster, fitted: Fitted | None) -> int:
     return len(fitted.params) - fixed
 
 
-def window_likelihood(fitted: Fitted | None, losses: FloatArray) -> float:
+def window_likelihood(fitted: Fitted | None, losses: FloatArray, exog: FloatArray | None = None) -> float:
     r"""Log-likelihood of every loss of the window, :math:`\sum_t \log f(z_t) - \log \sigma_t`; NaN without one.
 
     That of the estimation, plus the first loss where an autoregressive mean with an estimated volatility only
@@ -148,6 +148,6 @@ def window_likelihood(fitted: Fitted | None, losses: FloatArray) -> float:
     held = fitted.estimate.mean.hold
     if held == 0:
         return fitted.log_likelihood
-    mean, volatility = (x[:held] for x in fitted.settings.volatility.filter(losses, fitted.estimate))
+    mean, volatility = (x[:held] for x in fitted.paths(losses, exog))
     first = log_likelihood(losses[:held] - mean, volatility, gaussian_if_sample(fitted.estimate.law))
     return fitted.log_likelihood + first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from riskcore.distributions import Empirical, Law, Normal, ParametricLaw, Sample
 from riskcore.forecasters.base import Fitted, Predictive, Walked
 from riskcore.measures.rolling import all_known
 from riskcore.volatility import EWMA, Constant, ConstantMean, Mean, Volatility, VolatilityFit, WindowFits, ZeroMean
+from riskcore.volatility.exogenous import exog_names, known_window
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,32 @@ class LocationScale:
         """Every target follows from the law."""
         return True
 
-    def fit(self, losses: FloatArray, targets: Sequence[Target], start: Fitted | None = None) -> FittedLocationScale:
+    @property
+    def needs_exog(self) -> tuple[str, ...]:
+        """Names of the exogenous columns that the volatility reads."""
+        return exog_names(self.volatility)
+
+    def fit(
+        self,
+        losses: FloatArray,
+        targets: Sequence[Target],
+        start: Fitted | None = None,
+        exog: FloatArray | None = None,
+    ) -> FittedLocationScale:
         """Estimate on one window, warm from `start` where the volatility is optimised; FitError if nothing serves."""
         warm = start.estimate if isinstance(start, FittedLocationScale) and self.volatility.estimated else None
-        estimate = self.volatility.fit(losses, mean=self.mean_used, law=self.law, start=warm)
+        given: dict[str, Any] = {}
+        if self.needs_exog:
+            given["exog"] = known_window(exog, self.needs_exog, losses.size)
+        estimate = self.volatility.fit(losses, mean=self.mean_used, law=self.law, start=warm, **given)
         return FittedLocationScale(self, estimate)
 
-    def walk(self, losses: FloatArray, targets: Sequence[Target], blocks: Sequence[Block]) -> Walked | None:
+    def walk(
+        self, losses: FloatArray, targets: Sequence[Target], blocks: Sequence[Block], exog: FloatArray | None = None
+    ) -> Walked | None:
         """Forecasts of many blocks at once; None where the volatility has to be estimated window by window."""
+        if self.needs_exog:
+            return None
         begins = np.array([b.train.start for b in blocks])
         days = np.array([b.test.stop - b.test.start for b in blocks])
         n = blocks[0].train.stop - blocks[0].train.start
@@ -142,18 +161,25 @@ class FittedLocationScale:
         """Optimisations tried."""
         return self.estimate.attempts
 
-    def predict(self, losses: FloatArray, targets: Sequence[Target], last: int) -> FloatArray:
+    def predict(
+        self, losses: FloatArray, targets: Sequence[Target], last: int, exog: FloatArray | None = None
+    ) -> FloatArray:
         """Forecasts (last, k) for the steps after each of the last `last` rows."""
-        return _values(self.predictive(losses, last), targets)
+        return _values(self.predictive(losses, last, exog), targets)
 
-    def predictive(self, losses: FloatArray, last: int) -> Predictive:
+    def predictive(self, losses: FloatArray, last: int, exog: FloatArray | None = None) -> Predictive:
         """Laws of the same steps; a sample law has one row of residuals per day."""
-        mu, sigma = self.settings.volatility.filter(losses, self.estimate)
+        mu, sigma = self.paths(losses, exog)
         days = slice(mu.size - last, mu.size)
         if not self.estimate.law.is_sample:
             return Predictive(mu[days], sigma[days], self.estimate.law)
         law, usable = self._residual_law(losses, mu, sigma, last)
         return Predictive(np.where(usable, mu[days], np.nan), sigma[days], law)
+
+    def paths(self, losses: FloatArray, exog: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
+        """Means and volatilities of rows 0..n, row t from rows before t."""
+        given: dict[str, Any] = {"exog": exog} if self.settings.needs_exog else {}
+        return self.settings.volatility.filter(losses, self.estimate, **given)
 
     def _residual_law(
         self, losses: FloatArray, mu: FloatArray, sigma: FloatArray, last: int
