@@ -14,8 +14,22 @@ if TYPE_CHECKING:
 def model_rows() -> list[tuple[str, str]]:
     """Name and description of every model in the registry."""
     from riskcore.forecasters import FORECASTERS
+    from riskcore.volatility.exogenous import exog_names
 
-    return [(name, describe_model(forecaster)) for name, forecaster in FORECASTERS.items()]
+    rows = []
+    for name, forecaster in FORECASTERS.items():
+        columns = exog_names(forecaster)
+        reads = f"; reads the column {', '.join(columns)} (--exog)" if columns else ""
+        rows.append((name, describe_model(forecaster) + reads))
+    return rows
+
+
+def without_exog() -> list[str]:
+    """Names of the models that need nothing but losses; the dashboard offers these, as it takes no further columns."""
+    from riskcore.forecasters import FORECASTERS
+    from riskcore.volatility.exogenous import exog_names
+
+    return [name for name, forecaster in FORECASTERS.items() if not exog_names(forecaster)]
 
 
 _VOLATILITIES = {

@@ -46,6 +46,7 @@ KEYS: Mapping[str, str] = {
     "jobs": "a whole number",
     "kind": "a text",
     "weights": "a table of numbers",
+    "exog": "a text",
     **INGEST,
     "model": "a table of tables",
 }
@@ -70,6 +71,7 @@ class Settings:
     kind: ReturnKind
     ingest: Mapping[str, Any]
     weights: Mapping[str, float] | None = None
+    exog: str | None = None
 
     @property
     def values(self) -> Literal["prices", "returns"]:
@@ -194,6 +196,7 @@ def settings(command_line: Mapping[str, Any], config: Mapping[str, Any]) -> Sett
         kind=kind,
         ingest=ingest,
         weights=_weights(given.get("weights")),
+        exog=given.get("exog"),
     )
 
 
