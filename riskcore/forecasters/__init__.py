@@ -10,7 +10,7 @@ from riskcore.forecasters.base import Fitted, Forecaster, Predictive
 from riskcore.forecasters.care import CARE
 from riskcore.forecasters.location_scale import LocationScale, historical
 from riskcore.forecasters.regression import ExpectileRegression, expectile_regression
-from riskcore.volatility import EGARCH, EWMA, GARCH, GJR, Constant
+from riskcore.volatility import EGARCH, EWMA, GARCH, GJR, HAR, HEAVY, Constant, RealizedGARCH
 
 FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
     {
@@ -33,6 +33,10 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "egarch-skewt": LocationScale(volatility=EGARCH(), law=SkewT()),
         "egarch-ged": LocationScale(volatility=EGARCH(), law=GED()),
         "egarch-fhs": LocationScale(volatility=EGARCH(), law=Empirical()),
+        "har-t": LocationScale(volatility=HAR(), law=StudentT()),
+        "har-rv-t": LocationScale(volatility=HAR("log-realized"), law=StudentT()),
+        "realized-garch-t": LocationScale(volatility=RealizedGARCH(), law=StudentT()),
+        "heavy-t": LocationScale(volatility=HEAVY(), law=StudentT()),
         "care-linear": CARE("linear"),
     }
 )
