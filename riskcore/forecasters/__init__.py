@@ -9,7 +9,8 @@ from riskcore.distributions import GED, AgeWeighted, Empirical, Normal, SkewT, S
 from riskcore.forecasters.base import Fitted, Forecaster, Predictive
 from riskcore.forecasters.care import CARE
 from riskcore.forecasters.location_scale import LocationScale, historical
-from riskcore.forecasters.regression import ExpectileRegression, expectile_regression
+from riskcore.forecasters.regression import expectile_regression
+from riskcore.forecasters.tail_regression import ExpectileRegression
 from riskcore.volatility import EGARCH, EWMA, GARCH, GJR, HAR, HEAVY, Constant, RealizedGARCH
 
 FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
@@ -38,6 +39,7 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "realized-garch-t": LocationScale(volatility=RealizedGARCH(), law=StudentT()),
         "heavy-t": LocationScale(volatility=HEAVY(), law=StudentT()),
         "care-linear": CARE("linear"),
+        "expectile-regression": ExpectileRegression(),
     }
 )
 

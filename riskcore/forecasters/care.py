@@ -9,15 +9,14 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from riskcore import defaults
-from riskcore._types import Block, BoolArray, FloatArray, IntArray, Status, Target
+from riskcore._types import Block, FloatArray, Status, Target
 from riskcore.errors import FitError, require
 from riskcore.forecasters.base import Fitted, Predictive, Walked
+from riskcore.forecasters.expectile_levels import Problems, fit_windows, of_target
 from riskcore.forecasters.regression import check_state, sandwich_errors
 
 Form = Literal["linear"]
 FORMS: tuple[Form, ...] = ("linear",)
-LEAST_ROWS = 9
-LEAST_SPREAD = 1e-12
 
 
 def _regressors(losses: FloatArray) -> FloatArray:
@@ -73,8 +72,10 @@ class CARE:
 
     def fit(self, losses: FloatArray, targets: Sequence[Target], start: Fitted | None = None) -> FittedCARE:
         """Regressions for every target on one window; FitError for constant losses or a singular design."""
-        problems = _Problems.of(targets)
-        windows = _fit_windows(losses, np.array([0]), np.array([losses.size]), np.array([True]), problems)
+        problems = Problems.of(targets)
+        windows = fit_windows(
+            losses, _regressors(losses), np.array([0]), np.array([losses.size]), np.array([True]), problems
+        )
         require(
             bool(windows.usable[0]), "losses are constant or too few: an expectile regression needs variation", FitError
         )
@@ -95,76 +96,20 @@ class CARE:
 
     def walk(self, losses: FloatArray, targets: Sequence[Target], blocks: Sequence[Block]) -> Walked | None:
         """All blocks at once: the forecasts of `fit` and `predict`, with the regressions in one call."""
-        problems = _Problems.of(targets)
+        problems = Problems.of(targets)
         starts = np.array([b.train.start for b in blocks], dtype=np.int64)
         stops = np.array([b.train.stop for b in blocks], dtype=np.int64)
         cold = np.array([b.index % defaults.COLD_START_EVERY == 0 for b in blocks])
-        windows = _fit_windows(losses, starts, stops, cold, problems)
+        windows = fit_windows(losses, _regressors(losses), starts, stops, cold, problems)
         block = np.repeat(np.arange(len(blocks)), [b.test.stop - b.test.start for b in blocks])
         rows = np.concatenate([np.arange(b.test.start, b.test.stop) for b in blocks])
         regressors, means = _regressors(losses[rows - 1]), windows.means[block]
         columns = []
         for target, j in zip(targets, problems.place, strict=True):
             expectile = np.einsum("kt,tk->t", regressors, windows.coefficients[block, j])
-            columns.append(_forecast(target, expectile, windows.levels[block, j], means))
+            columns.append(of_target(target, expectile, windows.levels[block, j], means))
         status = np.where(windows.usable & (windows.state == 0), Status.ok, Status.failed)
         return Walked(np.column_stack(columns), status[block].astype(np.int8), None)
-
-
-@dataclass(frozen=True)
-class _Problems:
-    """What to estimate for some targets, each once: an expectile's level, or the share that VaR and ES allow."""
-
-    given: FloatArray
-    by_share: BoolArray
-    place: tuple[int, ...]
-
-    @classmethod
-    def of(cls, targets: Sequence[Target]) -> _Problems:
-        wanted = [(t.measure != "expectile", t.level if t.measure == "expectile" else 1.0 - t.level) for t in targets]
-        unique = list(dict.fromkeys(wanted))
-        return cls(
-            given=np.array([x for _, x in unique]),
-            by_share=np.array([s for s, _ in unique]),
-            place=tuple(unique.index(w) for w in wanted),
-        )
-
-
-@dataclass(frozen=True)
-class _Windows:
-    """Estimates of many windows; NaN where there are none, and `usable` where losses vary enough to try."""
-
-    levels: FloatArray
-    coefficients: FloatArray
-    means: FloatArray
-    state: IntArray
-    usable: BoolArray
-
-
-def _fit_windows(
-    losses: FloatArray, starts: IntArray, stops: IntArray, cold: BoolArray, problems: _Problems
-) -> _Windows:
-    """Regressions of every problem in every window of losses [start, stop)."""
-    from riskcore.kernels.asymmetric import expectile_windows, window_moments
-
-    moments = window_moments(losses, starts, stops)
-    usable = (stops - starts >= LEAST_ROWS) & (moments[:, 1] > LEAST_SPREAD * moments[:, 2])
-    regressors = _regressors(losses[:-1])
-    first = np.where(usable, starts, 0)
-    last = np.where(usable, stops - 1, 0)  # an empty window is skipped
-    near = np.full((problems.given.size, regressors.shape[0]), np.nan)
-    levels, coefficients, state = expectile_windows(
-        losses[1:], regressors, first, last, cold, problems.given, problems.by_share, near
-    )
-    return _Windows(levels, coefficients, moments[:, 0], state, usable)
-
-
-def _forecast(target: Target, expectile: FloatArray, level: float | FloatArray, mean: float | FloatArray) -> FloatArray:
-    """The target from its expectile at `level`: itself, or for ES by Taylor's identity with the window's mean loss."""
-    if target.measure != "es":
-        return expectile
-    beyond = (1.0 - level) / ((2.0 * level - 1.0) * (1.0 - target.level))
-    return np.asarray(expectile + beyond * (expectile - mean))
 
 
 @dataclass(frozen=True)
@@ -199,7 +144,7 @@ class FittedCARE:
         """Forecasts (last, k) for the steps after each of the last `last` rows."""
         rows = _regressors(losses[losses.size - last :]).T
         return np.column_stack(
-            [_forecast(t, rows @ self.coefficients[t], self.levels[t], self.mean_loss) for t in targets]
+            [of_target(t, rows @ self.coefficients[t], self.levels[t], self.mean_loss) for t in targets]
         )
 
     def predictive(self, losses: FloatArray, last: int) -> Predictive | None:

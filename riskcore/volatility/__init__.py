@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from riskcore.volatility.base import StartRule, Volatility, VolatilityFit, WindowFits, log_likelihood
+from riskcore.volatility.exog_mean import ExogMean
 from riskcore.volatility.garch import EGARCH, GARCH, GJR
 from riskcore.volatility.har import HAR
 from riskcore.volatility.means import AR1, MEANS, ConstantMean, Mean, ZeroMean
@@ -37,6 +38,7 @@ __all__ = [
     "VOLATILITIES",
     "Constant",
     "ConstantMean",
+    "ExogMean",
     "Mean",
     "RealizedGARCH",
     "StartRule",

@@ -29,9 +29,9 @@ class HAR(TwoStep):
     (then f is the fit squared), :math:`u^2` (f the fit), :math:`\ln u^2` (f the fit's exponential; squares are raised
     to 1/10000 of their window's mean), or a realized variance or its logarithm. c is the mean of :math:`u^2/f` in the
     window: residuals have unit variance, x may leave out the night, and what the exponential of a fit misses of a mean
-    (half the residual variance, or Duan's smearing factor) is in it. In levels a fit is clipped to the range of x in the
-    window, for :math:`|u|` and :math:`u^2` from below to the smallest of its longest means. Days before the window count
-    as its mean of x. The law is estimated from the standardised losses.
+    (half the residual variance, or Duan's smearing factor) is in it. In levels a fit is clipped to the range of x in
+    the window, for :math:`|u|` and :math:`u^2` from below to the smallest of its longest means. Days before the window
+    count as its mean of x. The law is estimated from the standardised losses.
 
     Parameters
     ----------

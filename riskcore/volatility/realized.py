@@ -38,10 +38,10 @@ class RealizedGARCH(TwoStep):
               \ln x_t = \xi + \delta \ln h_t + t_1 z_t + t_2 (z_t^2 - 1) + w_t,\quad w_t \sim N(0, s^2)
 
     Both equations are estimated jointly by normal quasi-likelihood round the mean that least squares give; the law is
-    then estimated from the standardised losses. The first variance is the window's mean square. `log_likelihood` is that
-    of the losses alone, so that models with and without a realized variance are compared on the same data. With losses
-    :math:`t_1 > 0` is leverage (for returns its sign is the other). Persistence is :math:`\beta + \delta g`, typically
-    0.95 to 0.99; :math:`\delta` is near 1.
+    then estimated from the standardised losses. The first variance is the window's mean square. `log_likelihood` is
+    that of the losses alone, so that models with and without a realized variance are compared on the same data. With
+    losses :math:`t_1 > 0` is leverage (for returns its sign is the other). Persistence is :math:`\beta + \delta g`,
+    typically 0.95 to 0.99; :math:`\delta` is near 1.
 
     Parameters
     ----------
@@ -102,15 +102,16 @@ class RealizedGARCH(TwoStep):
             presample=mean_square,
             status=Status.boundary if edge else Status.retry if tries > 1 else Status.ok,
             attempts=tries,
+            extra=(omega, middle),
             errors=partial(_realized_errors, self.names, np.array(whole), shocks.copy(), logs, scale, fixed),
         )
 
     def variance(self, shocks: FloatArray, realized: FloatArray | None, fit: TwoStepFit | Estimates) -> FloatArray:
         """Variances of rows 0..n."""
         assert realized is not None, "the loop gives the columns that are needed"
-        p = fit.params
-        path = linear_path(p["omega"], p["g"], p["beta"], np.log(realized), math.log(fit.presample))
-        return np.asarray(np.exp(np.minimum(path, 700.0)))
+        p, (omega, middle) = fit.params, fit.extra  # relative to the presample variance: units are a factor, exactly
+        path = linear_path(omega, p["g"], p["beta"], np.log(realized) - middle, 0.0)
+        return np.asarray(fit.presample * np.exp(np.minimum(path, 700.0)))
 
 
 def _realized_errors(

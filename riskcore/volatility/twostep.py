@@ -44,7 +44,7 @@ class TwoStepFit(VolatilityFit):
 
 
 class TwoStep(ABC):
-    """Mean by least squares, variance by its own criterion, law from the standardised losses: each given the ones before.
+    """Mean by least squares, variance by its own criterion, law from what is left: each given the ones before.
 
     No step depends on an earlier fit, so a walk may begin anywhere. The log-likelihood is that of the losses.
     """
@@ -83,7 +83,9 @@ class TwoStep(ABC):
             If the losses are too few or constant, the realized variance is not positive, or no optimum is found.
         """
         enough = losses.size >= MIN_OBS
-        require(enough, f"losses must have at least {MIN_OBS} rows to estimate a volatility, got {losses.size}", FitError)
+        require(
+            enough, f"losses must have at least {MIN_OBS} rows to estimate a volatility, got {losses.size}", FitError
+        )
         varies = float(losses.std()) > 1e-12 * float(np.abs(losses).max())
         require(varies, "losses are constant: a volatility cannot be estimated", FitError)
         mean_params = mean.estimate(losses)
@@ -140,8 +142,10 @@ class Minimum:
     settled: bool
 
 
-def minimise(objective: Objective, starts: Sequence[FloatArray], low: FloatArray, high: FloatArray) -> tuple[Minimum, int]:
-    """A minimum within bounds by Newton's method from the best of `starts`; from the next best where it does not settle.
+def minimise(
+    objective: Objective, starts: Sequence[FloatArray], low: FloatArray, high: FloatArray
+) -> tuple[Minimum, int]:
+    """A minimum within bounds by Newton's method, from the best of `starts` or, where that fails, the next best.
 
     The Hessian is made of differences of the gradient, so that the minimum is that of the gradient's zero to about ten
     digits. Returns it with the number of searches.
