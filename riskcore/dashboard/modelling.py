@@ -142,6 +142,8 @@ def _inputs(part: Any, where: str, *, empty: str) -> dict[str, Any]:
         usual, key = getattr(part, field.name), f"{KEY}.{where}.{field.name}"
         label, text = f"{where.split('.')[-1]}: {field.name.replace('_', ' ')}", parameter_help(type(part), field.name)
         options = _literals(hints[field.name])
+        if not options and isinstance(usual, (str, tuple)):
+            continue  # names and lists, such as the lags of a HAR, are set in a run file
         value: Any
         if options:
             value = st.selectbox(

@@ -38,6 +38,15 @@ _VOLATILITIES = {
     "gjr": "GJR-GARCH(1,1)",
     "egarch": "EGARCH(1,1)",
     "constant": "constant volatility",
+    "realized-garch": "Realized GARCH",
+    "heavy": "HEAVY",
+}
+_MEASURES = {
+    "absolute": "absolute losses",
+    "square": "squared losses",
+    "log-square": "the log of squared losses",
+    "realized": "a realized variance",
+    "log-realized": "the log of a realized variance",
 }
 _LAWS = {
     "normal": "normal law",
@@ -62,11 +71,14 @@ def describe_model(forecaster: Forecaster) -> str:
     'filtered historical simulation with GJR-GARCH(1,1), constant mean'
     """
     from riskcore.distributions import LAWS
-    from riskcore.forecasters import CARE, LocationScale
-    from riskcore.volatility import MEANS, VOLATILITIES
+    from riskcore.forecasters import CARE, ExpectileRegression, LocationScale
+    from riskcore.volatility import HAR, MEANS, VOLATILITIES, ExogMean
 
     if isinstance(forecaster, CARE):
         return "CARE: expectile regression on yesterday's loss (Kuan, Yeh and Hsu); VaR and ES follow (Taylor)"
+    if isinstance(forecaster, ExpectileRegression):
+        regressors = ", ".join(forecaster.regressors[1:]) or "a constant"
+        return f"expectile regression on {regressors}; VaR and ES follow (Taylor)"
     if not isinstance(forecaster, LocationScale):
         return first_line(forecaster)
     volatility = _registry_name(forecaster.volatility, VOLATILITIES)
@@ -74,7 +86,11 @@ def describe_model(forecaster: Forecaster) -> str:
     if volatility == "constant" and law in _SAMPLES:
         return _SAMPLES[law]
     variance = _VOLATILITIES.get(volatility, volatility)
+    if isinstance(forecaster.volatility, HAR):
+        variance = f"HAR of {_MEASURES[forecaster.volatility.kind]}"
     mean = f"{_registry_name(forecaster.mean_used, MEANS)} mean".replace("ar1", "AR(1)")
+    if isinstance(forecaster.mean, ExogMean):
+        mean = f"mean by {', '.join(forecaster.mean.columns)}"
     if law == "empirical":
         return f"filtered historical simulation with {variance}, {mean}"
     return f"{variance} with {_LAWS.get(law, law)}, {mean}"

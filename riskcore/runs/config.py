@@ -259,7 +259,8 @@ def define_model(name: str, table: Mapping[str, Any]) -> Forecaster:
     """Build the model of a table ``[model.<name>]``.
 
     Keys `mean`, `volatility` and `law` (each a name from its registry, or a table of ``kind`` and parameters) give a
-    LocationScale; ``kind = "care"`` with `form` and `level` gives a CARE.
+    LocationScale; ``kind = "care"`` with `form` and `level` gives a CARE, ``kind = "expectile-regression"`` with its
+    parameters an ExpectileRegression.
 
     Raises
     ------
@@ -272,19 +273,23 @@ def define_model(name: str, table: Mapping[str, Any]) -> Forecaster:
     'mine'
     """
     from riskcore.distributions import LAWS
-    from riskcore.forecasters import CARE, LocationScale
-    from riskcore.volatility import MEANS, VOLATILITIES
+    from riskcore.forecasters import CARE, ExpectileRegression, LocationScale
+    from riskcore.volatility import MEANS, VOLATILITIES, ExogMean
 
     where = f"model.{name}"
     require(0 < len(name) <= MAX_TEXT, f"model names must have 1 to {MAX_TEXT} characters, got {len(name)}")
     kind = table.get("kind", "location-scale")
-    known_name(str(kind), ("location-scale", "care"), f"{where}.kind")
+    direct: dict[str, CARE | ExpectileRegression] = {
+        "care": CARE(name=name), "expectile-regression": ExpectileRegression(name=name)
+    }  # fmt: skip
+    known_name(str(kind), ("location-scale", *direct), f"{where}.kind")
     rest = {key: value for key, value in table.items() if key != "kind"}
-    if kind == "care":
+    if kind in direct:
         for key in rest:
-            known_name(key, _parameters(CARE()), f"{where} key")
-        return _with(CARE(name=name), rest, where)
-    registries: dict[str, Mapping[str, Any]] = {"mean": MEANS, "volatility": VOLATILITIES, "law": LAWS}
+            known_name(key, _parameters(direct[kind]), f"{where} key")
+        return _with(direct[kind], rest, where)
+    means = {**MEANS, "exog": ExogMean(("exog",))}
+    registries: dict[str, Mapping[str, Any]] = {"mean": means, "volatility": VOLATILITIES, "law": LAWS}
     parts = {}
     for key, value in rest.items():
         known_name(key, ("kind", *registries), f"{where} key")
@@ -309,17 +314,25 @@ def _part(value: object, registry: Mapping[str, Any], where: str) -> Any:
     return _with(part, parameters, where)
 
 
+def _plain(value: object) -> bool:
+    number = isinstance(value, (int, float)) and math.isfinite(value)
+    return number or (isinstance(value, str) and len(value) <= MAX_TEXT)
+
+
 def _parameters(part: Any) -> list[str]:
     return [f.name for f in fields(part) if f.init and f.name != "name"]
 
 
 def _with(part: Part, parameters: Mapping[str, Any], where: str) -> Part:
-    """`part` with other parameters; its own checks give the bounds."""
+    """`part` with other parameters; its own checks give the bounds. Lists are taken where there are tuples."""
     for key, value in parameters.items():
-        number = isinstance(value, (int, float)) and math.isfinite(value)
-        short = isinstance(value, str) and len(value) <= MAX_TEXT
-        require(number or short, f"{where}.{key} must be a finite number or a text, got {_shown(value)}")
+        listed = (
+            isinstance(getattr(part, key), tuple) and isinstance(value, (list, tuple)) and len(value) <= MAX_TARGETS
+        )
+        sound = all(map(_plain, value)) if listed else _plain(value)
+        require(sound, f"{where}.{key} must be a finite number or a text, got {_shown(value)}")
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in parameters.items()}
     try:
-        return replace(part, **parameters)  # type: ignore[type-var]  # all are frozen dataclasses
+        return replace(part, **given)  # type: ignore[type-var]  # all are frozen dataclasses
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where} cannot be set: {error}") from error

@@ -61,6 +61,8 @@ class RealizedGARCH(TwoStep):
     column: str = "rv"
     short: ClassVar[str] = "realized-garch"
     names: ClassVar[tuple[str, ...]] = ("omega", "beta", "g", "xi", "delta", "t1", "t2", "s2")
+    beside: ClassVar[tuple[str, ...]] = ("xi", "delta", "t1", "t2", "s2")
+    """Parameters of the realized variance's own equation."""
 
     def __post_init__(self) -> None:
         _column(self.column)
@@ -150,6 +152,8 @@ class HEAVY(TwoStep):
     column: str = "rv"
     short: ClassVar[str] = "heavy"
     names: ClassVar[tuple[str, ...]] = ("w", "a", "b", "wR", "aR", "bR")
+    beside: ClassVar[tuple[str, ...]] = ("wR", "aR", "bR")
+    """Parameters of the realized variance's own equation."""
 
     def __post_init__(self) -> None:
         _column(self.column)
