@@ -83,6 +83,7 @@ def main() -> None:
 @click.option("--kind", metavar="KIND", help=f"Kind of return: log or simple.  [{defaults.RETURN_KIND}]")
 @click.option("--values", metavar="WHAT", help="What the files hold: prices, returns or percent (returns).  [prices]")
 @click.option("--weights", metavar="A=W,B=W", help="Weights of a portfolio, judged beside its assets; sum 1.")
+@click.option("--exog", metavar="FILE", help="CSV or Parquet file of dates and columns for models that read some.")
 @click.option("--date-format", metavar="FORMAT", help=_DATE_FORMAT)
 @click.option("--date-column", metavar="NAME", help="Column of the dates, where it is in doubt.")
 @click.option("--asset-column", metavar="NAME", help="Column of the assets' names in a long table.")

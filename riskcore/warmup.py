@@ -75,7 +75,21 @@ def _walk(*families: str, more: Iterable[Forecaster] = ()) -> Forecasts:
     models = [*(model for name, model in FORECASTERS.items() if {name, name.partition("-")[0]} & {*families}), *more]
     for model in models:
         _fit_alone(model)
-    return forecast(_losses(), models, None, WalkForward(SHORT_WINDOW, REFIT_EVERY), ahead=True)
+    columns = _columns(models)
+    return forecast(_losses(), models, None, WalkForward(SHORT_WINDOW, REFIT_EVERY), exog=columns, ahead=True)
+
+
+def _columns(models: Iterable[Forecaster]) -> pd.DataFrame | None:
+    """Columns for the models that read some; None where none does."""
+    import numpy as np
+    import pandas as pd
+
+    from riskcore.walkforward.exogenous import names_read
+
+    names = dict.fromkeys(name for model in models for name in names_read(model))
+    days = _losses().index
+    values = np.random.default_rng(1).lognormal(-9.0, 0.4, size=(len(days), len(names)))
+    return pd.DataFrame(values, days, columns=list(names)) if names else None
 
 
 def _filter() -> None:
@@ -95,11 +109,13 @@ def _fit_alone(forecaster: Forecaster) -> None:
 
     targets = [Target.parse(text) for text in ("var:0.99", "es:0.975", "expectile:0.99")]
     offered = [target for target in targets if forecaster.offers(target)]
-    losses = np.asarray(_losses(), dtype=np.float64)
+    losses, columns = np.asarray(_losses(), dtype=np.float64), _columns([forecaster])
+    given: dict[str, Any] = {} if columns is None else {"exog": columns.to_numpy()}
+    window = {name: values[:SHORT_WINDOW].copy() for name, values in given.items()}
     with contextlib.suppress(FitError):  # as the walk does
-        fitted = forecaster.fit(losses[:SHORT_WINDOW].copy(), offered)
-        fitted.predict(losses, offered, N_DAYS - SHORT_WINDOW + 1)
-        fitted.predictive(losses, N_DAYS - SHORT_WINDOW + 1)
+        fitted = forecaster.fit(losses[:SHORT_WINDOW].copy(), offered, **window)
+        fitted.predict(losses, offered, N_DAYS - SHORT_WINDOW + 1, **given)
+        fitted.predictive(losses, N_DAYS - SHORT_WINDOW + 1, **given)
 
 
 def _others() -> Forecasts | None:
@@ -108,6 +124,7 @@ def _others() -> Forecasts | None:
 
     left = {name.partition("-")[0] for name in FORECASTERS}
     left -= {"historical", "age", "cornish", "ewma", "fhs", "garch", "gjr", "egarch", "care", "caviar"}
+    left -= {"har", "realized", "heavy", "expectile"}
     return _walk(*left) if left else None
 
 
@@ -194,6 +211,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "EGARCH": Step(lambda: _walk("egarch"), 2.0),
         "laws of the residuals": Step(lambda: _walk("cornish"), 4.0),
         "CARE": Step(lambda: _walk("care-linear"), 23.0),
+        "realized volatilities": Step(lambda: _walk("har", "realized", "heavy", "expectile"), 4.0),
         "recursive tails": Step(_recursive_tails, 14.0),
         "other models": Step(_others, 0.0),
         "scores and backtests": Step(_judge, 10.0),

@@ -29,6 +29,8 @@ _ONE_BY_ONE = 0.003
 """What an estimation takes at least where the windows do not move together."""
 _ARCH, _LOG_ARCH = 0.15, 0.4
 """GARCH or GJR, and EGARCH, with the mean an autoregression: 0.1 to 0.2, and up to 0.5."""
+_TWO_STEPS = 0.01
+"""HAR, Realized GARCH and HEAVY, with a law."""
 _LAW, _SKEWED_LAW = 0.005, 0.06
 """A law's parameters alone, from standardised losses."""
 
@@ -125,6 +127,7 @@ def _seconds(model: Forecaster, *, expanding: bool = False) -> float:
     from riskcore.forecasters import LocationScale
     from riskcore.volatility.base import gaussian_if_sample
     from riskcore.volatility.problem import serves
+    from riskcore.volatility.twostep import TwoStep
 
     if not isinstance(model, LocationScale):
         return _DIRECT
@@ -132,6 +135,8 @@ def _seconds(model: Forecaster, *, expanding: bool = False) -> float:
     if not volatility.estimated:
         free = getattr(law, "free", ())
         return _SKEWED_LAW if len(free) > 1 else _LAW if free else 0.0
+    if isinstance(volatility, TwoStep):
+        return _TWO_STEPS
     logs = volatility.short == "egarch"
     if not serves(volatility.short, model.mean_used.short, gaussian_if_sample(law)):
         return _LOG_ARCH if logs else _ARCH

@@ -21,10 +21,12 @@ from riskcore.diagnostics import ModelFit, fit_model
 from riskcore.distributions import LAWS
 from riskcore.errors import RiskcoreError, require
 from riskcore.forecasters import FORECASTERS, TAIL_MODELS, Forecaster
+from riskcore.runs.catalogue import without_exog
 from riskcore.runs.config import define_model
 from riskcore.runs.store import atomic_write, canonical
 from riskcore.runs.toml import to_toml
 from riskcore.volatility import MEANS, VOLATILITIES
+from riskcore.volatility.exogenous import exog_names
 
 Table = Mapping[str, Any]
 """A table ``[model.<name>]`` of a run file, as `riskcore.runs.config.define_model` reads it."""
@@ -98,7 +100,7 @@ def form(dataset: Dataset, asset: str) -> Asked | None:
 def _parts(kind: str) -> dict[str, str]:
     """The chosen entries of the registries. Outside of the form: its inputs depend on them."""
     if kind == SHORT:
-        names = list(FORECASTERS)
+        names = without_exog()  # the page has losses only
         last: Asked | None = state.get("modelling_before", None)
         usual = last.name if last and last.name in names else "garch-t"
         return {"model": _choice(st, "Short name", names, "model", names.index(usual))}
@@ -108,10 +110,15 @@ def _parts(kind: str) -> dict[str, str]:
         return {"kind": kind}
     columns = st.columns(3)
     return {
-        "mean": _choice(columns[0], "Mean", [USUAL, *MEANS], "mean"),
-        "volatility": _choice(columns[1], "Volatility", list(VOLATILITIES), "volatility", 2),
+        "mean": _choice(columns[0], "Mean", [USUAL, *_alone(MEANS)], "mean"),
+        "volatility": _choice(columns[1], "Volatility", _alone(VOLATILITIES), "volatility", 2),
         "law": _choice(columns[2], "Law", list(LAWS), "law", 1),
     }
+
+
+def _alone(registry: Mapping[str, object]) -> list[str]:
+    """Entries that need nothing but losses."""
+    return [name for name, part in registry.items() if not exog_names(part)]
 
 
 def _choice(place: Any, label: str, options: Sequence[str], part: str, index: int = 0) -> str:
@@ -141,6 +148,8 @@ def _inputs(part: Any, where: str, *, empty: str) -> dict[str, Any]:
         usual, key = getattr(part, field.name), f"{KEY}.{where}.{field.name}"
         label, text = f"{where.split('.')[-1]}: {field.name.replace('_', ' ')}", parameter_help(type(part), field.name)
         options = _literals(hints[field.name])
+        if not options and isinstance(usual, (str, tuple)):
+            continue  # names and lists, such as the lags of a HAR, are set in a run file
         value: Any
         if options:
             value = st.selectbox(

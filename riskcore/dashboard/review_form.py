@@ -15,7 +15,7 @@ from riskcore.dashboard.jobs import Request, request_for
 from riskcore.dashboard.sources import Dataset
 from riskcore.dashboard.wording import target_of, target_words
 from riskcore.errors import RiskcoreError
-from riskcore.runs.catalogue import model_rows
+from riskcore.runs.catalogue import model_rows, without_exog
 from riskcore.runs.config import settings
 
 LEVELS = (0.95, 0.975, 0.99, 0.995)
@@ -65,7 +65,7 @@ def _choices(dataset: Dataset) -> tuple[str, dict[str, Any]]:
     mine: Mapping[str, Mapping[str, Any]] = state.get("candidates", {})
     before = _before(dataset)
     mine = {**before.get("model", {}), **mine}
-    names = [name for name, _ in model_rows()]
+    names = without_exog()
     offered = [*names, *(name for name in mine if name not in names)]
     usual = [name for name in before.get("models", defaults.MODELS) if name in offered]
     models = st.multiselect(
@@ -74,8 +74,14 @@ def _choices(dataset: Dataset) -> tuple[str, dict[str, Any]]:
     )  # fmt: skip
     with st.popover("What the models are", icon=":material/help:"):
         for name, what in model_rows():
-            st.text(f"{name}: {what}")
+            if name in names:
+                st.text(f"{name}: {what}")
         st.caption("Models of your own come from the Modelling page.")
+        if len(names) < len(model_rows()):
+            st.caption(
+                "Models that read further columns, such as a realized variance, are not offered here: the dashboard "
+                "takes prices only. They run by `riskcore backtest --exog FILE` or `riskcore.forecast(exog=...)`."
+            )
     wanted = list(before.get("targets", defaults.TARGETS))
     targets = st.multiselect(
         "Risk figures", list(dict.fromkeys([*OFFERED, *wanted])), wanted, format_func=target_words,

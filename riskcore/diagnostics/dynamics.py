@@ -15,6 +15,7 @@ from riskcore.distributions import Law, SampleLaw
 from riskcore.errors import require
 from riskcore.forecasters import LocationScale
 from riskcore.volatility import EGARCH, EWMA, GARCH, GJR, VolatilityFit
+from riskcore.volatility.twostep import TwoStep
 
 if TYPE_CHECKING:
     from riskcore.diagnostics.fit import ModelFit
@@ -108,6 +109,8 @@ def _no_recursion(fit: ModelFit) -> str:
         return f"the estimation failed: {fit.failure}"
     if fit.estimate is None or not isinstance(fit.forecaster, LocationScale):
         return f"{fit.model} models the measures themselves, without a volatility"
+    if isinstance(fit.forecaster.volatility, TwoStep):
+        return "the volatility is driven by a measure of the day's variance, not by the shock alone"
     if not isinstance(fit.forecaster.volatility, (EWMA, GARCH, GJR, EGARCH)):
         return "the volatility is that of the window as a whole: one day's shock hardly moves it"
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,16 @@ from riskcore.forecasters.location_scale import FittedLocationScale
 from riskcore.forecasts import STATUS_WORDS, Forecasts
 from riskcore.indicators import beside_expectile, expectile_table
 from riskcore.volatility import VolatilityFit
-from riskcore.walkforward import check_losses, check_models, forecast_unit, resolve_models, resolve_targets
+from riskcore.volatility.exogenous import exog_names
+from riskcore.walkforward import (
+    Exog,
+    check_losses,
+    check_models,
+    exog_of_assets,
+    forecast_unit,
+    resolve_models,
+    resolve_targets,
+)
 
 SERIES = ("loss", "mean", "volatility", "residual", "pit")
 
@@ -150,6 +160,7 @@ def fit_model(
     targets: Target | str | Iterable[Target | str] | None = None,
     *,
     window: int | None = None,
+    exog: Exog | None = None,
 ) -> ModelFit:
     """Fit a model to the last losses and say what the fit says.
 
@@ -166,6 +177,8 @@ def fit_model(
         As for `riskcore.forecast`; an ES brings the VaR at its level.
     window : int, optional
         Number of losses to fit, by default all.
+    exog : DataFrame or mapping of DataFrame, optional
+        Columns for a model that reads some, as for `riskcore.forecast`.
 
     Returns
     -------
@@ -177,7 +190,7 @@ def fit_model(
     DataError
         If the losses cannot be used, or are fewer than `window`.
     ConfigError
-        If a setting is outside its range, or the model offers none of the targets.
+        If a setting is outside its range, the model offers none of the targets, or reads a column that is absent.
 
     Examples
     --------
@@ -197,13 +210,14 @@ def fit_model(
     chosen, labelled = resolve_targets(targets), resolve_models(model)
     check_models(labelled, chosen)
     (name, forecaster), asset = next(iter(labelled.items())), str(series.name)
+    columns = exog_of_assets(exog, series.to_frame(asset), labelled)[asset]
     kept = _Kept(forecaster)
-    row = forecast_unit(series, kept, chosen, plan, asset=asset, model=name, ahead=True)
+    row = forecast_unit(series, kept, chosen, plan, asset=asset, model=name, exog=columns, ahead=True)
     offered = [t for t in chosen if forecaster.offers(t)]
     with threadpool_limits(limits=1):
-        frame, law = _in_sample(series, kept.fitted, offered)
+        frame, law = _in_sample(series, kept.fitted, offered, kept.given)
         parameters = parameter_table(forecaster, kept.fitted)
-        likelihood = window_likelihood(kept.fitted, frame["loss"].to_numpy())
+        likelihood = window_likelihood(kept.fitted, frame["loss"].to_numpy(), **kept.given)
     estimate = kept.fitted.estimate if isinstance(kept.fitted, FittedLocationScale) else None
     return ModelFit(
         asset=asset,
@@ -231,13 +245,18 @@ class _Kept:
         self.name = inner.name
         self.fitted: Fitted | None = None
         self.failure = ""
+        self.needs_exog = exog_names(inner)
+        self.given: dict[str, Any] = {}
 
     def offers(self, target: Target) -> bool:
         return self._inner.offers(target)
 
-    def fit(self, losses: FloatArray, targets: Sequence[Target], start: Fitted | None = None) -> Fitted:
+    def fit(
+        self, losses: FloatArray, targets: Sequence[Target], start: Fitted | None = None, **given: FloatArray
+    ) -> Fitted:
+        self.given = given
         try:
-            self.fitted = self._inner.fit(losses, targets, start=start)
+            self.fitted = self._inner.fit(losses, targets, start=start, **given)
         except FitError as error:
             self.failure = str(error)
             raise
@@ -249,7 +268,7 @@ class _Kept:
 
 
 def _in_sample(
-    losses: pd.Series[float], fitted: Fitted | None, targets: Sequence[Target]
+    losses: pd.Series[float], fitted: Fitted | None, targets: Sequence[Target], given: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, Law | None]:
     """In-sample series with the window's own parameters, and the next day's standardised law."""
     values: FloatArray = np.asarray(losses, dtype=np.float64)
@@ -257,10 +276,10 @@ def _in_sample(
     out["loss"] = values
     if fitted is None:
         return out, None
-    day = fitted.predictive(values, 1)
+    day = fitted.predictive(values, 1, **given)
     law = None if day is None else _one_law(day.law)
     if isinstance(fitted, FittedLocationScale) and law is not None:
-        mean, volatility = (x[:-1] for x in fitted.settings.volatility.filter(values, fitted.estimate))
+        mean, volatility = (x[:-1] for x in fitted.paths(values, **given))
         settings = fitted.settings.law
         if isinstance(settings, SampleSettings) and settings.raw:
             mean = np.zeros_like(mean)  # it is left in the residuals
@@ -271,7 +290,8 @@ def _in_sample(
         for target in targets:
             out[target.label] = mean + scale * law.value(target)
     elif law is None and targets:  # a model of the measures alone: its steps from each row to the next
-        out.iloc[1:, len(SERIES) :] = fitted.predict(values[:-1], targets, values.size - 1)
+        before = {name: columns[:-1] for name, columns in given.items()}
+        out.iloc[1:, len(SERIES) :] = fitted.predict(values[:-1], targets, values.size - 1, **before)
     return out, law
 
 

@@ -12,15 +12,16 @@ from riskcore._types import FloatArray
 from riskcore.distributions import Normal
 from riskcore.forecasters import Fitted, Forecaster, LocationScale
 from riskcore.forecasters.location_scale import FittedLocationScale
-from riskcore.volatility import Constant, log_likelihood
+from riskcore.volatility import Constant, ExogMean, log_likelihood
 from riskcore.volatility.base import gaussian_if_sample
+from riskcore.volatility.twostep import TwoStep
 
 COLUMNS = ("name", "role", "estimate", "standard_error", "t", "p_value", "note")
 ROLES = ("estimated", "searched", "fixed")
 """Estimated from the window; an expectile level found for a VaR or ES; set beforehand."""
-ON_EDGE = ("omega", "alpha", "beta")
+ON_EDGE = ("omega", "alpha", "beta", "w", "a", "b", "wR", "aR", "bR")
 """Zero is the bound of these in a variance recursion, so a two-sided p-value is a rough guide."""
-NO_ZERO = ("nu", "shape")
+NO_ZERO = ("nu", "shape", "s2", "c")
 """Zero lies outside the range of these, so there is nothing to test."""
 BY_LAW, NOT_MAXIMISED, QUASI = "law", "law, not maximised", "normal quasi-likelihood"
 """Kinds of likelihood."""
@@ -78,7 +79,7 @@ def _role(name: str) -> str:
 
 
 def _log_variance(forecaster: Forecaster) -> bool:
-    return isinstance(forecaster, LocationScale) and forecaster.volatility.short == "egarch"
+    return isinstance(forecaster, LocationScale) and forecaster.volatility.short in ("egarch", "realized-garch")
 
 
 def _fixed(forecaster: Forecaster) -> dict[str, float]:
@@ -113,8 +114,12 @@ def likelihood_kind(forecaster: Forecaster, fitted: Fitted | None) -> str:
 
 
 def _by_moments(forecaster: Forecaster) -> bool:
-    """Whether mean or volatility are moments that do not maximise the law's likelihood."""
-    if not isinstance(forecaster, LocationScale) or forecaster.volatility.estimated:
+    """Whether mean, volatility and law are not estimated together, so that the law's likelihood is not maximised."""
+    if not isinstance(forecaster, LocationScale):
+        return False
+    if isinstance(forecaster.volatility, TwoStep) or isinstance(forecaster.mean, ExogMean):
+        return True
+    if forecaster.volatility.estimated:
         return False
     constant = isinstance(forecaster.volatility, Constant)
     moments = constant or bool(forecaster.mean_used.names)  # an EWMA round a zero mean has the law's parameters alone
@@ -124,17 +129,19 @@ def _by_moments(forecaster: Forecaster) -> bool:
 def n_estimated(forecaster: Forecaster, fitted: Fitted | None) -> int:
     """Parameters that the information criteria pay for: those of mean, volatility and law that were estimated.
 
-    A constant volatility counts as one, an EWMA's decay, which is set, not at all. 0 without a likelihood.
+    A constant volatility counts as one, an EWMA's decay, which is set, not at all; nor do the parameters of a realized
+    variance's own equation, which the likelihood of the losses does not know. 0 without a likelihood.
     """
     if fitted is None or not likelihood_kind(forecaster, fitted):
         return 0
     if not isinstance(forecaster, LocationScale):
         return len(fitted.params)
     fixed = 0 if forecaster.law.is_sample else len(forecaster.law.params)
-    return len(fitted.params) - fixed
+    beside = getattr(forecaster.volatility, "beside", ())
+    return len(fitted.params) - fixed - len(beside)
 
 
-def window_likelihood(fitted: Fitted | None, losses: FloatArray) -> float:
+def window_likelihood(fitted: Fitted | None, losses: FloatArray, exog: FloatArray | None = None) -> float:
     r"""Log-likelihood of every loss of the window, :math:`\sum_t \log f(z_t) - \log \sigma_t`; NaN without one.
 
     That of the estimation, plus the first loss where an autoregressive mean with an estimated volatility only
@@ -148,6 +155,6 @@ def window_likelihood(fitted: Fitted | None, losses: FloatArray) -> float:
     held = fitted.estimate.mean.hold
     if held == 0:
         return fitted.log_likelihood
-    mean, volatility = (x[:held] for x in fitted.settings.volatility.filter(losses, fitted.estimate))
+    mean, volatility = (x[:held] for x in fitted.paths(losses, exog))
     first = log_likelihood(losses[:held] - mean, volatility, gaussian_if_sample(fitted.estimate.law))
     return fitted.log_likelihood + first

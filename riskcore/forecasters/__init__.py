@@ -20,8 +20,9 @@ from riskcore.forecasters.base import Fitted, Forecaster, Predictive
 from riskcore.forecasters.care import CARE
 from riskcore.forecasters.caviar import CAViaR
 from riskcore.forecasters.location_scale import LocationScale, historical
-from riskcore.forecasters.regression import ExpectileRegression, expectile_regression
-from riskcore.volatility import EGARCH, EWMA, GARCH, GJR, Constant
+from riskcore.forecasters.regression import expectile_regression
+from riskcore.forecasters.tail_regression import ExpectileRegression
+from riskcore.volatility import EGARCH, EWMA, GARCH, GJR, HAR, HEAVY, Constant, RealizedGARCH
 
 FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
     {
@@ -49,6 +50,10 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "egarch-ged": LocationScale(volatility=EGARCH(), law=GED()),
         "egarch-fhs": LocationScale(volatility=EGARCH(), law=Empirical()),
         "egarch-evt": LocationScale(volatility=EGARCH(), law=TailGPD()),
+        "har-t": LocationScale(volatility=HAR(), law=StudentT()),
+        "har-rv-t": LocationScale(volatility=HAR("log-realized"), law=StudentT()),
+        "realized-garch-t": LocationScale(volatility=RealizedGARCH(), law=StudentT()),
+        "heavy-t": LocationScale(volatility=HEAVY(), law=StudentT()),
         "care-linear": CARE("linear"),
         "care-sav": CARE("sav"),
         "care-as": CARE("as"),
@@ -57,6 +62,7 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "caviar-as": CAViaR("as"),
         "caviar-ig": CAViaR("ig"),
         "caviar-adaptive": CAViaR("adaptive"),
+        "expectile-regression": ExpectileRegression(),
     }
 )
 

@@ -64,7 +64,10 @@ class Fitted(Protocol):
         ...
 
     def predict(self, losses: FloatArray, targets: Sequence[Target], last: int) -> FloatArray:
-        """Forecasts (last, k) for the steps after each of the last `last` rows; `losses` start where fit's did."""
+        """Forecasts (last, k) for the steps after each of the last `last` rows; `losses` start where fit's did.
+
+        Where the forecaster reads exogenous columns, this and `predictive` take `exog` too, with the rows of `losses`.
+        """
         ...
 
     def predictive(self, losses: FloatArray, last: int) -> Predictive | None:
@@ -74,7 +77,12 @@ class Fitted(Protocol):
 
 @runtime_checkable
 class Forecaster(Protocol):
-    """A frozen dataclass of settings. Only `fit` may raise FitError."""
+    """A frozen dataclass of settings. Only `fit` may raise FitError.
+
+    One that reads exogenous columns says so by a property ``needs_exog -> tuple[str, ...]``. Then `fit`, `predict`,
+    `predictive` and `walk` get the keyword ``exog``, an array (n, m) of those columns with the rows of `losses`, row i
+    known at the end of day i; and `fit` raises FitError where a value of its window is NaN (`known_window` does).
+    """
 
     @property
     def name(self) -> str | None:

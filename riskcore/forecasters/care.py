@@ -9,9 +9,10 @@ from typing import Literal, get_args
 import numpy as np
 
 from riskcore import defaults
-from riskcore._types import Block, BoolArray, FloatArray, IntArray, Status, Target
+from riskcore._types import Block, FloatArray, Status, Target
 from riskcore.errors import FitError, require
 from riskcore.forecasters.base import Fitted, Predictive, Walked
+from riskcore.forecasters.expectile_levels import LEAST_ROWS, LEAST_SPREAD, Problems, of_target
 from riskcore.forecasters.regression import check_state
 from riskcore.measures.paths import expectile_path_covariance, path_errors
 
@@ -19,8 +20,6 @@ Form = Literal["linear", "sav", "as", "ig"]
 FORMS: tuple[Form, ...] = get_args(Form)
 RECURSIVE: Mapping[Form, int] = {"sav": 0, "as": 1, "ig": 2}
 """Codes of the recursive forms in the kernels."""
-LEAST_ROWS = 9
-LEAST_SPREAD = 1e-12
 N_START = 300
 """A recursion starts at the expectile of the window's first losses, so many or all."""
 EDGE = 1e-9
@@ -106,7 +105,7 @@ class CARE:
 
     def fit(self, losses: FloatArray, targets: Sequence[Target], start: Fitted | None = None) -> FittedCARE:
         """Estimates for every target on one window; FitError for constant losses or a singular design."""
-        problems = _Problems.of(targets)
+        problems = Problems.of(targets)
         same = isinstance(start, FittedCARE) and start.settings == self
         before = start.chains if same and isinstance(start, FittedCARE) else {}
         chains = {key: before[key].copy() if key in before else _no_chain() for key in problems.keys}
@@ -136,7 +135,7 @@ class CARE:
 
     def walk(self, losses: FloatArray, targets: Sequence[Target], blocks: Sequence[Block]) -> Walked | None:
         """All blocks at once: the forecasts of `fit` and `predict`, with the estimations in one call."""
-        problems = _Problems.of(targets)
+        problems = Problems.of(targets)
         starts = np.array([b.train.start for b in blocks], dtype=np.int64)
         stops = np.array([b.train.stop for b in blocks], dtype=np.int64)
         ends = np.array([b.test.stop for b in blocks], dtype=np.int64)
@@ -157,33 +156,12 @@ class CARE:
                 for j in range(problems.given.size)
             ]
         columns = [
-            _forecast(target, paths[j], windows.levels[block, j], means)
+            of_target(target, paths[j], windows.levels[block, j], means)
             for target, j in zip(targets, problems.place, strict=True)
         ]
         fine = np.where(windows.boundary, Status.boundary, Status.ok)
         status = np.where(windows.usable & (windows.state == 0), fine, Status.failed)
         return Walked(np.column_stack(columns), status[block].astype(np.int8), None)
-
-
-@dataclass(frozen=True)
-class _Problems:
-    """What to estimate for some targets, each once: an expectile's level, or the share that VaR and ES allow."""
-
-    given: FloatArray
-    by_share: BoolArray
-    keys: tuple[tuple[bool, float], ...]
-    place: tuple[int, ...]
-
-    @classmethod
-    def of(cls, targets: Sequence[Target]) -> _Problems:
-        wanted = [(t.measure != "expectile", t.level if t.measure == "expectile" else 1.0 - t.level) for t in targets]
-        unique = list(dict.fromkeys(wanted))
-        return cls(
-            given=np.array([x for _, x in unique]),
-            by_share=np.array([s for s, _ in unique]),
-            keys=tuple(unique),
-            place=tuple(unique.index(w) for w in wanted),
-        )
 
 
 @dataclass(frozen=True)
@@ -213,7 +191,7 @@ def _fit_windows(
     starts: IntArray,
     stops: IntArray,
     cold: BoolArray,
-    problems: _Problems,
+    problems: Problems,
     chains: Mapping[tuple[bool, float], FloatArray],
 ) -> _Windows:
     """Estimates of every problem in every window of losses [start, stop); `chains` hold the optima before and after."""
@@ -242,7 +220,7 @@ def _fit_windows(
 
 
 def _linear(
-    settings: CARE, losses: FloatArray, bounds: IntArray, cold: BoolArray, problems: _Problems
+    settings: CARE, losses: FloatArray, bounds: IntArray, cold: BoolArray, problems: Problems
 ) -> tuple[FloatArray, FloatArray, IntArray]:
     """Regressions of every window with these bounds; an empty one is skipped."""
     from riskcore.kernels.asymmetric import expectile_windows
@@ -334,14 +312,6 @@ def _path_rows(
     )[:, 0]  # fmt: skip
 
 
-def _forecast(target: Target, expectile: FloatArray, level: float | FloatArray, mean: float | FloatArray) -> FloatArray:
-    """The target from its expectile at `level`: itself, or for ES by Taylor's identity with the window's mean loss."""
-    if target.measure != "es":
-        return expectile
-    beyond = (1.0 - level) / ((2.0 * level - 1.0) * (1.0 - target.level))
-    return np.asarray(expectile + beyond * (expectile - mean))
-
-
 @dataclass(frozen=True)
 class FittedCARE:
     """Coefficients of every target, in the units of the losses."""
@@ -390,7 +360,7 @@ class FittedCARE:
                 t: _path_rows(settings, losses, bounds, self.coefficients[t][None], np.array([self.firsts[t]]))
                 for t in targets
             }
-        return np.column_stack([_forecast(t, paths[t], self.levels[t], self.mean_loss) for t in targets])
+        return np.column_stack([of_target(t, paths[t], self.levels[t], self.mean_loss) for t in targets])
 
     def predictive(self, losses: FloatArray, last: int) -> Predictive | None:
         """None: CARE has no law."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from riskcore.distributions import (
 from riskcore.forecasters.base import Fitted, Predictive, Walked
 from riskcore.measures.rolling import all_known
 from riskcore.volatility import EWMA, Constant, ConstantMean, Mean, Volatility, VolatilityFit, WindowFits, ZeroMean
+from riskcore.volatility.exog_mean import ExogMean, FittedMean
+from riskcore.volatility.exogenous import exog_names, known_window
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,10 @@ class LocationScale:
     Parameters
     ----------
     mean : Mean, optional
-        Conditional mean; by default zero for `EWMA` and for `Constant` with a sample law, constant elsewhere.
+        Conditional mean, or `ExogMean`; by default zero for `EWMA` and for `Constant` with a sample law, constant
+        elsewhere.
     volatility : Volatility
-        `Constant`, `EWMA`, `GARCH`, `GJR` or `EGARCH`.
+        `Constant`, `EWMA`, `GARCH`, `GJR`, `EGARCH`, `HAR`, `RealizedGARCH` or `HEAVY`.
     law : Law
         Law of the standardised losses. Parametric laws are estimated jointly with an estimated volatility; a sample
         law is the window's own residuals, which move every day (filtered historical simulation; with `Constant`,
@@ -52,14 +55,16 @@ class LocationScale:
     ZeroMean()
     """
 
-    mean: Mean | None = None
+    mean: Mean | ExogMean | None = None
     volatility: Volatility = field(default_factory=EWMA)
     law: Law = field(default_factory=Normal)
     name: str | None = None
 
     @property
     def mean_used(self) -> Mean:
-        """The mean set, or the default for this volatility and law."""
+        """The mean set, or the default for this volatility and law; zero where an `ExogMean` is taken off before."""
+        if isinstance(self.mean, ExogMean):
+            return ZeroMean()
         if self.mean is not None:
             return self.mean
         raw = isinstance(self.volatility, Constant) and self.law.is_sample
@@ -69,14 +74,46 @@ class LocationScale:
         """Every target follows from the law."""
         return True
 
-    def fit(self, losses: FloatArray, targets: Sequence[Target], start: Fitted | None = None) -> FittedLocationScale:
+    @property
+    def needs_exog(self) -> tuple[str, ...]:
+        """Names of the exogenous columns that mean and volatility read."""
+        return tuple(dict.fromkeys([*exog_names(self.mean), *exog_names(self.volatility)]))
+
+    def _columns(self, part: object, exog: FloatArray | None) -> FloatArray:
+        """The columns that a part reads, out of those of the model."""
+        assert exog is not None, "the loop gives the columns that are needed"
+        return exog[:, [self.needs_exog.index(name) for name in exog_names(part)]]
+
+    def _given(self, exog: FloatArray | None) -> dict[str, Any]:
+        """The keyword `exog` of a volatility that reads columns."""
+        return {"exog": self._columns(self.volatility, exog)} if exog_names(self.volatility) else {}
+
+    def fit(
+        self,
+        losses: FloatArray,
+        targets: Sequence[Target],
+        start: Fitted | None = None,
+        exog: FloatArray | None = None,
+    ) -> FittedLocationScale:
         """Estimate on one window, warm from `start` where the volatility is optimised; FitError if nothing serves."""
         warm = start.estimate if isinstance(start, FittedLocationScale) and self.volatility.estimated else None
-        estimate = self.volatility.fit(losses, mean=self.mean_used, law=self.law, start=warm)
-        return FittedLocationScale(self, estimate)
+        if self.needs_exog:
+            exog = known_window(exog, self.needs_exog, losses.size)
+        first = None
+        if isinstance(self.mean, ExogMean):
+            columns = self._columns(self.mean, exog)
+            first = self.mean.fit(losses, columns)
+            losses = losses - first.path(losses, columns)[:-1]
+        given = self._given(exog)
+        estimate = self.volatility.fit(losses, mean=self.mean_used, law=self.law, start=warm, **given)
+        return FittedLocationScale(self, estimate, first)
 
-    def walk(self, losses: FloatArray, targets: Sequence[Target], blocks: Sequence[Block]) -> Walked | None:
+    def walk(
+        self, losses: FloatArray, targets: Sequence[Target], blocks: Sequence[Block], exog: FloatArray | None = None
+    ) -> Walked | None:
         """Forecasts of many blocks at once; None where the volatility has to be estimated window by window."""
+        if self.needs_exog:
+            return None
         begins = np.array([b.train.start for b in blocks])
         days = np.array([b.test.stop - b.test.start for b in blocks])
         n = blocks[0].train.stop - blocks[0].train.start
@@ -130,16 +167,18 @@ class FittedLocationScale:
 
     settings: LocationScale
     estimate: VolatilityFit
+    first: FittedMean | None = None
+    """The mean that was taken off the losses before the volatility was estimated."""
 
     @property
     def params(self) -> Mapping[str, float]:
         """Estimates by name, in the units of the losses."""
-        return self.estimate.all_params
+        return {**({} if self.first is None else self.first.params), **self.estimate.all_params}
 
     @property
     def standard_errors(self) -> Mapping[str, float]:
-        """Robust standard errors of what was optimised jointly; empty where nothing was."""
-        return self.estimate.errors()
+        """Robust standard errors of what was optimised or regressed; empty where nothing was."""
+        return {**({} if self.first is None else self.first.standard_errors), **self.estimate.errors()}
 
     @property
     def log_likelihood(self) -> float:
@@ -156,19 +195,29 @@ class FittedLocationScale:
         """Optimisations tried."""
         return self.estimate.attempts
 
-    def predict(self, losses: FloatArray, targets: Sequence[Target], last: int) -> FloatArray:
+    def predict(
+        self, losses: FloatArray, targets: Sequence[Target], last: int, exog: FloatArray | None = None
+    ) -> FloatArray:
         """Forecasts (last, k) for the steps after each of the last `last` rows."""
-        return _values(self.predictive(losses, last), targets)
+        return _values(self.predictive(losses, last, exog), targets)
 
-    def predictive(self, losses: FloatArray, last: int) -> Predictive:
+    def predictive(self, losses: FloatArray, last: int, exog: FloatArray | None = None) -> Predictive:
         """Laws of the same steps; a sample law has one row of residuals per day."""
-        mu, sigma = self.settings.volatility.filter(losses, self.estimate)
+        mu, sigma = self.paths(losses, exog)
         days = slice(mu.size - last, mu.size)
         if not self.estimate.law.is_sample:
             return Predictive(mu[days], sigma[days], self.estimate.law)
         law, usable = self._residual_law(losses, mu, sigma, last)
         centre = np.zeros(last) if cast(SampleSettings, self.settings.law).raw else mu[days]
         return Predictive(np.where(usable, centre, np.nan), sigma[days], law)
+
+    def paths(self, losses: FloatArray, exog: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
+        """Means and volatilities of rows 0..n, row t from rows before t."""
+        given = self.settings._given(exog)
+        if self.first is None:
+            return self.settings.volatility.filter(losses, self.estimate, **given)
+        mu = self.first.path(losses, self.settings._columns(self.settings.mean, exog))
+        return mu, self.settings.volatility.filter(losses - mu[:-1], self.estimate, **given)[1]
 
     def _residual_law(self, losses: FloatArray, mu: FloatArray, sigma: FloatArray, last: int) -> tuple[Law, BoolArray]:
         """One law of residuals per day, and whether all of them are finite."""

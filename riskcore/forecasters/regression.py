@@ -12,7 +12,7 @@ from riskcore.measures.paths import expectile_path_covariance, path_errors
 
 
 @dataclass(frozen=True)
-class ExpectileRegression:
+class ExpectileRegressionFit:
     """Coefficients of an expectile regression and their robust standard errors."""
 
     coefficients: FloatArray
@@ -33,15 +33,19 @@ def check_state(state: int, level: float, design: FloatArray) -> None:
     require(settled, f"the expectile regression at level {level} did not settle in {MAX_STEPS} steps", FitError)
 
 
+def sandwich_covariance(response: FloatArray, design: FloatArray, level: float, coefficients: FloatArray) -> FloatArray:
+    """Covariance of the coefficients, D^-1 V D^-1 / n."""
+    return expectile_path_covariance(response, design @ coefficients, design, level)
+
+
 def sandwich_errors(response: FloatArray, design: FloatArray, level: float, coefficients: FloatArray) -> FloatArray:
     """Standard errors of the coefficients: square roots of the diagonal of D^-1 V D^-1 / n."""
-    covariance = expectile_path_covariance(response, design @ coefficients, design, level)
-    return path_errors(covariance)
+    return path_errors(sandwich_covariance(response, design, level, coefficients))
 
 
 def expectile_regression(
     response: FloatArray, design: FloatArray, level: float, *, start: FloatArray | None = None
-) -> ExpectileRegression:
+) -> ExpectileRegressionFit:
     r"""Linear regression of an expectile.
 
     .. math:: \min_c \sum_t |\tau - 1\{L_t \le x_t'c\}| (L_t - x_t'c)^2
@@ -59,7 +63,7 @@ def expectile_regression(
 
     Returns
     -------
-    ExpectileRegression
+    ExpectileRegressionFit
         The iteration is finite, so the coefficients are exact once the set of losses above the fit stays the same.
         Standard errors are the sandwich's, :math:`D^{-1} V D^{-1}/n` with :math:`D = n^{-1}\sum w x x'` and
         :math:`V = n^{-1}\sum w^2 u^2 x x'`; in the far tail they are too short.
@@ -96,7 +100,7 @@ def expectile_regression(
     check_state(int(state[0]), level, design)
     solution = found[0, 0]
     residual = response - design @ solution
-    return ExpectileRegression(
+    return ExpectileRegressionFit(
         coefficients=solution,
         standard_errors=sandwich_errors(response, design, level, solution),
         mean_score=float(np.mean(np.where(residual > 0, level, 1.0 - level) * residual**2)),

@@ -41,6 +41,7 @@ def settings_rows(manifest: Mapping[str, Any] | None) -> list[tuple[str, list[st
         ("Forecasts", _span(settings)),
         ("Targets", [", ".join(_target(t) for t in _list(settings.get("targets")))]),
         ("Models", _models(settings.get("models"))),
+        ("Exogenous columns", [_exog(settings.get("exog"))]),
         ("Returns", [_returns(_mapping(known.get("notes")))]),
         ("Portfolio", [_weights(_mapping(known.get("notes")).get("weights"))]),
         ("Prices", [_prices(name, part) for name, part in _mapping(known.get("data")).items()]),
@@ -120,6 +121,19 @@ def _returns(notes: Mapping[str, Any]) -> str:
 
 def _weights(weights: object) -> str:
     return ", ".join(f"{asset} {100 * share:.6g} %" for asset, share in _mapping(weights).items())
+
+
+def _exog(part: object) -> str:
+    """Columns that models read beside the losses.
+
+    >>> _exog({"columns": ["rv", "vix"], "known_from": "2011-03-07", "sha256": "0123456789abcdef"})
+    'rv, vix, known from 2011-03-07 (sha256 0123456789ab)'
+    """
+    known = _mapping(part)
+    if not known:
+        return ""
+    since = f", known from {known['known_from']}" if known.get("known_from") else ""
+    return f"{', '.join(map(str, _list(known.get('columns'))))}{since} (sha256 {str(known.get('sha256', ''))[:12]})"
 
 
 def _window(settings: Mapping[str, Any]) -> list[str]:

@@ -14,8 +14,22 @@ if TYPE_CHECKING:
 def model_rows() -> list[tuple[str, str]]:
     """Name and description of every model in the registry."""
     from riskcore.forecasters import FORECASTERS
+    from riskcore.volatility.exogenous import exog_names
 
-    return [(name, describe_model(forecaster)) for name, forecaster in FORECASTERS.items()]
+    rows = []
+    for name, forecaster in FORECASTERS.items():
+        columns = exog_names(forecaster)
+        reads = f"; reads the column {', '.join(columns)} (--exog)" if columns else ""
+        rows.append((name, describe_model(forecaster) + reads))
+    return rows
+
+
+def without_exog() -> list[str]:
+    """Names of the models that need nothing but losses; the dashboard offers these, as it takes no further columns."""
+    from riskcore.forecasters import FORECASTERS
+    from riskcore.volatility.exogenous import exog_names
+
+    return [name for name, forecaster in FORECASTERS.items() if not exog_names(forecaster)]
 
 
 _VOLATILITIES = {
@@ -24,6 +38,15 @@ _VOLATILITIES = {
     "gjr": "GJR-GARCH(1,1)",
     "egarch": "EGARCH(1,1)",
     "constant": "constant volatility",
+    "realized-garch": "Realized GARCH",
+    "heavy": "HEAVY",
+}
+_MEASURES = {
+    "absolute": "absolute losses",
+    "square": "squared losses",
+    "log-square": "the log of squared losses",
+    "realized": "a realized variance",
+    "log-realized": "the log of a realized variance",
 }
 _LAWS = {
     "normal": "normal law",
@@ -63,14 +86,17 @@ def describe_model(forecaster: Forecaster) -> str:
     'filtered historical simulation with GJR-GARCH(1,1), constant mean'
     """
     from riskcore.distributions import LAWS
-    from riskcore.forecasters import CARE, CAViaR, LocationScale
-    from riskcore.volatility import MEANS, VOLATILITIES
+    from riskcore.forecasters import CARE, CAViaR, ExpectileRegression, LocationScale
+    from riskcore.volatility import HAR, MEANS, VOLATILITIES, ExogMean
 
     if isinstance(forecaster, CARE):
         return _CARES[forecaster.form]
     if isinstance(forecaster, CAViaR):
         es = {"none": "", "multiplicative": "; ES a multiple of it", "additive": "; ES an excess above it"}
         return f"{_CAVIARS[forecaster.form]} (Engle and Manganelli){es[forecaster.es]}"
+    if isinstance(forecaster, ExpectileRegression):
+        regressors = ", ".join(forecaster.regressors[1:]) or "a constant"
+        return f"expectile regression on {regressors}; VaR and ES follow (Taylor)"
     if not isinstance(forecaster, LocationScale):
         return first_line(forecaster)
     volatility = _registry_name(forecaster.volatility, VOLATILITIES)
@@ -78,7 +104,11 @@ def describe_model(forecaster: Forecaster) -> str:
     if volatility == "constant" and law in _SAMPLES:
         return _SAMPLES[law]
     variance = _VOLATILITIES.get(volatility, volatility)
+    if isinstance(forecaster.volatility, HAR):
+        variance = f"HAR of {_MEASURES[forecaster.volatility.kind]}"
     mean = f"{_registry_name(forecaster.mean_used, MEANS)} mean".replace("ar1", "AR(1)")
+    if isinstance(forecaster.mean, ExogMean):
+        mean = f"mean by {', '.join(forecaster.mean.columns)}"
     if law == "empirical":
         return f"filtered historical simulation with {variance}, {mean}"
     if law == "hull-white":

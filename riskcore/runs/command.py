@@ -8,6 +8,7 @@ from pathlib import Path
 from riskcore.ingest import Finding, load_files
 from riskcore.returns import to_losses
 from riskcore.runs.config import Settings
+from riskcore.runs.exogenous import read_exog
 from riskcore.runs.run import Progress, Report, Run, run_backtest
 
 
@@ -51,8 +52,11 @@ def execute(
     loaded = load_files(list(files), **settings.ingest)
     if on_findings is not None:
         on_findings(loaded.findings)
+    exog = None if settings.exog is None else read_exog(settings.exog)
     losses = to_losses(loaded.prices, settings.kind, weights=settings.weights, values=settings.values)
-    weights = {} if settings.weights is None else {"weights": dict(settings.weights)}
+    more: dict[str, object] = {} if settings.weights is None else {"weights": dict(settings.weights)}
+    if settings.exog is not None:
+        more["exog"] = Path(settings.exog).name
     return run_backtest(
         losses,
         settings.models,
@@ -63,8 +67,9 @@ def execute(
         progress=progress,
         from_date=settings.from_date,
         to_date=settings.to_date,
-        inputs=files,
+        exog=exog,
+        inputs=files if settings.exog is None else [*files, settings.exog],
         findings=loaded.findings,
-        notes={"kind": settings.kind, **settings.ingest, **weights},
+        notes={"kind": settings.kind, **settings.ingest, **more},
         report=report,
     )

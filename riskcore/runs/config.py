@@ -46,6 +46,7 @@ KEYS: Mapping[str, str] = {
     "jobs": "a whole number",
     "kind": "a text",
     "weights": "a table of numbers",
+    "exog": "a text",
     **INGEST,
     "model": "a table of tables",
 }
@@ -70,6 +71,7 @@ class Settings:
     kind: ReturnKind
     ingest: Mapping[str, Any]
     weights: Mapping[str, float] | None = None
+    exog: str | None = None
 
     @property
     def values(self) -> Literal["prices", "returns"]:
@@ -194,6 +196,7 @@ def settings(command_line: Mapping[str, Any], config: Mapping[str, Any]) -> Sett
         kind=kind,
         ingest=ingest,
         weights=_weights(given.get("weights")),
+        exog=given.get("exog"),
     )
 
 
@@ -256,7 +259,8 @@ def define_model(name: str, table: Mapping[str, Any]) -> Forecaster:
     """Build the model of a table ``[model.<name>]``.
 
     Keys `mean`, `volatility` and `law` (each a name from its registry, or a table of ``kind`` and parameters) give a
-    LocationScale; ``kind = "care"`` or ``"caviar"`` gives a model of the tail itself with the settings it has.
+    LocationScale; ``kind = "care"``, ``"caviar"`` or ``"expectile-regression"`` gives a model of the tail itself with
+    the settings it has.
 
     Raises
     ------
@@ -270,7 +274,7 @@ def define_model(name: str, table: Mapping[str, Any]) -> Forecaster:
     """
     from riskcore.distributions import LAWS
     from riskcore.forecasters import TAIL_MODELS, LocationScale
-    from riskcore.volatility import MEANS, VOLATILITIES
+    from riskcore.volatility import MEANS, VOLATILITIES, ExogMean
 
     where = f"model.{name}"
     require(0 < len(name) <= MAX_TEXT, f"model names must have 1 to {MAX_TEXT} characters, got {len(name)}")
@@ -281,7 +285,8 @@ def define_model(name: str, table: Mapping[str, Any]) -> Forecaster:
         for key in rest:
             known_name(key, _parameters(TAIL_MODELS[kind]), f"{where} key")
         return _with(TAIL_MODELS[kind], {**rest, "name": name}, where)
-    registries: dict[str, Mapping[str, Any]] = {"mean": MEANS, "volatility": VOLATILITIES, "law": LAWS}
+    means = {**MEANS, "exog": ExogMean(("exog",))}
+    registries: dict[str, Mapping[str, Any]] = {"mean": means, "volatility": VOLATILITIES, "law": LAWS}
     parts = {}
     for key, value in rest.items():
         known_name(key, ("kind", *registries), f"{where} key")
@@ -306,17 +311,25 @@ def _part(value: object, registry: Mapping[str, Any], where: str) -> Any:
     return _with(part, parameters, where)
 
 
+def _plain(value: object) -> bool:
+    number = isinstance(value, (int, float)) and math.isfinite(value)
+    return number or (isinstance(value, str) and len(value) <= MAX_TEXT)
+
+
 def _parameters(part: Any) -> list[str]:
     return [f.name for f in fields(part) if f.init and f.name != "name"]
 
 
 def _with(part: Part, parameters: Mapping[str, Any], where: str) -> Part:
-    """`part` with other parameters; its own checks give the bounds."""
+    """`part` with other parameters; its own checks give the bounds. Lists are taken where there are tuples."""
     for key, value in parameters.items():
-        number = isinstance(value, (int, float)) and math.isfinite(value)
-        short = isinstance(value, str) and len(value) <= MAX_TEXT
-        require(number or short, f"{where}.{key} must be a finite number or a text, got {_shown(value)}")
+        listed = (
+            isinstance(getattr(part, key), tuple) and isinstance(value, (list, tuple)) and len(value) <= MAX_TARGETS
+        )
+        sound = all(map(_plain, value)) if listed else _plain(value)
+        require(sound, f"{where}.{key} must be a finite number or a text, got {_shown(value)}")
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in parameters.items()}
     try:
-        return replace(part, **parameters)  # type: ignore[type-var]  # all are frozen dataclasses
+        return replace(part, **given)  # type: ignore[type-var]  # all are frozen dataclasses
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where} cannot be set: {error}") from error

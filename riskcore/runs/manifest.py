@@ -117,7 +117,7 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
         for name in sorted({*old, *new}):
             if old.get(name) == new.get(name):
                 continue
-            if group == "data":
+            if group == "data" or name == "exog":
                 kind = "only there" if name not in new else "only here" if name not in old else "other values"
                 found.append(f"{word}{name} ({kind})")
             elif name == "models":

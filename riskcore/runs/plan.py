@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from riskcore import defaults
 from riskcore._types import Target, WalkForward
 from riskcore.errors import ConfigError, DataError, require
+from riskcore.runs.exogenous import describe_exog, digest_of
 from riskcore.runs.manifest import code_version
 from riskcore.runs.pool import Board, Outcome, Task, run_tasks, watched
 from riskcore.runs.store import Stored, Unit, losses_sha256, read_unit
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from riskcore.forecasters.base import Forecaster
+    from riskcore.walkforward import Exog
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -51,6 +53,7 @@ class Work:
 
     units: tuple[Unit, ...]
     series: Mapping[str, pd.Series[float]]
+    exog: Mapping[str, pd.DataFrame | None]
     forecasters: Mapping[str, Forecaster]
     targets: tuple[Target, ...]
     plan: WalkForward
@@ -104,6 +107,7 @@ class Work:
         return Task(
             unit=unit,
             losses=self.series[unit.asset],
+            exog=self.exog[unit.asset],
             forecaster=self.forecasters[unit.model],
             targets=self.targets,
             plan=self.plan,
@@ -131,14 +135,17 @@ def plan_work(
     ahead: bool,
     from_date: str | date | None,
     to_date: str | date | None,
+    exog: Exog | None = None,
 ) -> Work:
     """Check all settings against the data before anything is written, and list the units."""
     from riskcore import walkforward
+    from riskcore.walkforward.exogenous import names_read
 
     frame = walkforward.check_losses(losses, plan)
     forecasters = walkforward.resolve_models(models)
     wanted = walkforward.resolve_targets(targets)
     walkforward.check_models(forecasters, wanted)
+    columns = walkforward.exog_of_assets(exog, frame, forecasters)
     n_units = frame.shape[1] * len(forecasters)
     require(
         n_units <= defaults.MAX_UNITS,
@@ -159,14 +166,17 @@ def plan_work(
     }
     models_by_label = {label: repr(forecaster) for label, forecaster in forecasters.items()}
     data = {asset: _describe(values) for asset, values in series.items()}
+    read = {label: names_read(forecaster) for label, forecaster in forecasters.items()}
+    digests = {(a, label): digest_of(columns[a], names) for a in data for label, names in read.items()}
     units = tuple(
         Unit(asset, label, {**common, "code": dict(code_version()), "asset": asset, "model": label,
-                            "forecaster": text, "losses": described["sha256"]})
+                            "forecaster": text, "losses": described["sha256"],
+                            **({"exog": digests[asset, label]} if digests[asset, label] else {})})
         for asset, described in data.items() for label, text in models_by_label.items()
     )  # fmt: skip
     require(len({u.file for u in units}) == n_units, "units must have distinct file names, got repeats")
-    settings = {"models": models_by_label, **common}
-    return Work(units, series, forecasters, wanted, plan, options, days, settings, data)
+    settings = {"models": models_by_label, **common, **describe_exog(columns)}
+    return Work(units, series, columns, forecasters, wanted, plan, options, days, settings, data)
 
 
 def day(value: str | date | None, name: str) -> pd.Timestamp | None:

@@ -56,6 +56,7 @@ class Task:
 
     unit: Unit
     losses: pd.Series[float]
+    exog: pd.DataFrame | None
     forecaster: Forecaster
     targets: tuple[Target, ...]
     plan: WalkForward
@@ -142,6 +143,7 @@ def _walk(task: Task, tick: Callable[[int], None]) -> pd.DataFrame:
         task.plan,
         asset=unit.asset,
         model=unit.model,
+        exog=task.exog,
         tick=tick,
         **task.options,
     )

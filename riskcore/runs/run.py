@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from riskcore.forecasters.base import Forecaster
     from riskcore.forecasts import Forecasts
+    from riskcore.walkforward import Exog
 
 _log = logging.getLogger(__name__)
 Report = Callable[..., str]
@@ -189,6 +190,7 @@ def run_backtest(
     ahead: bool = True,
     from_date: str | date | None = None,
     to_date: str | date | None = None,
+    exog: Exog | None = None,
     inputs: Sequence[str | Path] = (),
     findings: Iterable[object] = (),
     notes: Mapping[str, object] | None = None,
@@ -213,6 +215,9 @@ def run_backtest(
         Called now and then with (days done, days in all), from another thread.
     from_date, to_date : str or date, optional
         Bounds of the days forecast *for*; losses before them are still used.
+    exog : DataFrame or mapping of DataFrame, optional
+        Columns for models that read some, as for :func:`riskcore.forecast`; the manifest records their digest, and
+        a run with others is not resumed.
     inputs : sequence of path
         Files the losses came from; their sha256 goes into the manifest.
     findings : iterable
@@ -232,11 +237,11 @@ def run_backtest(
     Raises
     ------
     ConfigError
-        If a setting is outside its range, `out` holds something else or cannot be written, or the window leaves an
-        asset no day to forecast.
+        If a setting is outside its range, a model reads a column that is absent, `out` holds something else or cannot
+        be written, or the window leaves an asset no day to forecast.
     """
     check_jobs(jobs)
-    work = plan_work(losses, models, targets, plan, ahead=ahead, from_date=from_date, to_date=to_date)
+    work = plan_work(losses, models, targets, plan, ahead=ahead, from_date=from_date, to_date=to_date, exog=exog)
     folder, clock, started = Path(out), time.perf_counter(), datetime.now(UTC)
     head = {
         "format": FORMAT,

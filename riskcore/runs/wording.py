@@ -8,7 +8,7 @@ import shlex
 _NAMES = (
     "date_format", "date_column", "asset_column", "price_column", "header_row", "max_missing", "refit_every",
     "decimal", "layout", "sheet", "columns", "models", "targets", "window", "expanding", "jobs", "kind", "out",
-    "values", "weights",
+    "values", "weights", "exog",
 )  # fmt: skip
 _VALUE = r"""'[^']*'|"[^"]*"|\[\.\.\.\]|\d+(?:\.\d+)?|\w+"""
 _SET = re.compile(rf"(?<![\w.-])({'|'.join(_NAMES)})=({_VALUE})")

@@ -89,7 +89,11 @@ class WindowFits:
 
 
 class Volatility(Protocol):
-    """A frozen dataclass of settings."""
+    """A frozen dataclass of settings.
+
+    One that reads exogenous columns says so by a property ``needs_exog -> tuple[str, ...]``; then `fit` and `filter`
+    take the keyword ``exog`` with those columns, row i known at the end of day i.
+    """
 
     short: ClassVar[str]
     estimated: ClassVar[bool]

@@ -14,6 +14,8 @@ from riskcore.errors import FitError
 from riskcore.forecasters import Fitted, Forecaster, Predictive
 from riskcore.forecasts import DENSITY
 from riskcore.kernels.moments import sliding_means
+from riskcore.volatility.exogenous import exog_names
+from riskcore.walkforward.exogenous import names_read
 
 Tick = Callable[[int], None]
 AT_ONCE = 8_000_000
@@ -37,6 +39,7 @@ def walk_forward(
     targets: Sequence[Target],
     plan: WalkForward,
     *,
+    exog: FloatArray | None = None,
     first: int | None = None,
     stop: int | None = None,
     tick: Tick | None = None,
@@ -53,6 +56,9 @@ def walk_forward(
         Targets; those that the forecaster does not offer stay NaN.
     plan : WalkForward
         Window, refit interval, moving or expanding.
+    exog : array, shape (n, m), optional
+        Columns that the forecaster reads (`names_read`), row t known at the end of day t. A window in which one is NaN
+        is a FitError.
     first, stop : int, optional
         Rows wanted, by default from ``plan.window`` to n. ``stop = n + 1`` adds the day after the last loss. Wherever a
         walk begins, its rows are those of the full walk: it goes back to the last refit that starts cold.
@@ -70,10 +76,12 @@ def walk_forward(
     blocks = list(plan.blocks(max(losses.size, stop)))
     wanted = [b for b in blocks if b.test.stop > first and b.test.start < stop]
     begin = wanted[0].index - wanted[0].index % defaults.COLD_START_EVERY if wanted else 0
-    walker = _Walker(losses, forecaster, targets, blocks, (first, stop), begin)
+    walker = _Walker(losses, forecaster, targets, blocks, (first, stop), begin, exog)
     last = wanted[-1].index + 1 if wanted else 0
     chain = defaults.COLD_START_EVERY
     size = chain * max(1, AT_ONCE // (plan.window * plan.refit_every * chain))
+    if not walker.knows(0, losses.size):
+        size = chain  # a chain that lacks a value goes the way of the definition, and no other because of it
     for start in range(begin, last, size):
         chunk = blocks[start : min(start + size, last)]
         for done in walker.many(chunk) or map(walker.step, chunk):
@@ -104,7 +112,9 @@ class _Walker:
         blocks: Sequence[Block],
         rows: tuple[int, int],
         begin: int,
+        exog: FloatArray | None,
     ) -> None:
+        self.exog, self.names = exog, names_read(forecaster)
         self.losses, self.forecaster, self.blocks, self.begin = losses, forecaster, blocks, begin
         self.first, self.stop = first, stop = rows
         self.columns = [i for i, t in enumerate(targets) if forecaster.offers(t)]
@@ -125,11 +135,14 @@ class _Walker:
         A chain of refits in which one failed goes the way of the definition, which knows what stands in.
         """
         walk = getattr(self.forecaster, "walk", None)
+        first, stop = blocks[0].test.start, blocks[-1].test.stop
+        if walk is None or not self.knows(blocks[0].train.start, stop - 1):
+            return ()
         # a forecast sees no loss from its own day on, whoever makes it
-        walked = None if walk is None else walk(self.losses[: blocks[-1].test.stop - 1].copy(), self.offered, blocks)
+        seen = slice(0, stop - 1)
+        walked = walk(self.losses[seen].copy(), self.offered, blocks, **self._given(self.forecaster, seen))
         if walked is None:
             return ()
-        first, stop = blocks[0].test.start, blocks[-1].test.stop
         self._keep(first, stop, walked.values, walked.status, walked.predictive)
         failed = walked.status == Status.failed
         for start in range(0, len(blocks), defaults.COLD_START_EVERY):
@@ -143,6 +156,18 @@ class _Walker:
         self.good, self.begin = None, blocks[-1].index + 1
         return blocks
 
+    def knows(self, start: int, stop: int) -> bool:
+        """Whether every exogenous column has a value on the rows [start, stop)."""
+        return self.exog is None or bool(np.isfinite(self.exog[start:stop]).all())
+
+    def _given(self, forecaster: Forecaster, rows: slice) -> dict[str, FloatArray]:
+        """The keyword `exog` for a forecaster that reads columns: a copy of those rows, nothing later."""
+        names = exog_names(forecaster)
+        if not names:
+            return {}
+        assert self.exog is not None, "a forecaster that reads columns is not walked without"
+        return {"exog": self.exog[rows][:, [self.names.index(name) for name in names]]}
+
     def step(self, block: Block) -> Block:
         """Refit at the block's start and forecast its rows."""
         good, fresh = self._refit(block, self.good)
@@ -150,7 +175,8 @@ class _Walker:
             good = self._carried(block.index)
         self.good = good
         if fresh and good is not None:
-            self._write(block.test.start, block.test.stop, good.fitted, good.start, good.fitted.status)
+            own = (self.forecaster, good.fitted)
+            self._write(block.test.start, block.test.stop, own, good.start, good.fitted.status)
         else:
             self._stand_in(block, good)
         return block
@@ -159,7 +185,8 @@ class _Walker:
         cold = block.index % defaults.COLD_START_EVERY == 0
         start = None if cold or good is None else good.fitted
         try:
-            fitted = self.forecaster.fit(self.losses[block.train].copy(), self.offered, start=start)
+            given: dict[str, Any] = self._given(self.forecaster, block.train)
+            fitted = self.forecaster.fit(self.losses[block.train].copy(), self.offered, start=start, **given)
         except FitError:
             return good, False
         return _Good(fitted, block.train.start, block.test.stop), True
@@ -181,25 +208,28 @@ class _Walker:
         if good is not None:
             stale_stop = min(stop, good.fresh_until + defaults.STALE_DAYS)
             if stale_stop > row:
-                self._write(row, stale_stop, good.fitted, good.start, Status.stale_params)
+                self._write(row, stale_stop, (self.forecaster, good.fitted), good.start, Status.stale_params)
                 row = stale_stop
-        fallback = getattr(self.forecaster, "fallback", lambda: None)()
+        fallback: Forecaster | None = getattr(self.forecaster, "fallback", lambda: None)()
         if fallback is None or row >= stop:
             return
         try:
-            fitted = fallback.fit(self.losses[block.train].copy(), self.offered)
+            given: dict[str, Any] = self._given(fallback, block.train)
+            fitted = fallback.fit(self.losses[block.train].copy(), self.offered, **given)
         except FitError:
             return
-        self._write(row, stop, fitted, block.train.start, Status.fallback)
+        self._write(row, stop, (fallback, fitted), block.train.start, Status.fallback)
 
-    def _write(self, row: int, stop: int, fitted: Fitted, start: int, status: Status) -> None:
+    def _write(self, row: int, stop: int, by: tuple[Forecaster, Fitted], start: int, status: Status) -> None:
         """Rows [row, stop) from a fit whose losses start at `start`; only what was asked for is kept."""
         n_days = stop - row
         if stop <= self.first or row >= self.stop:
             return
-        seen = self.losses[start : stop - 1].copy()
-        values = fitted.predict(seen, self.offered, n_days)
-        self._keep(row, stop, values, np.full(n_days, status, dtype=np.int8), fitted.predictive(seen, n_days))
+        forecaster, fitted = by
+        seen, given = self.losses[start : stop - 1].copy(), self._given(forecaster, slice(start, stop - 1))
+        values = fitted.predict(seen, self.offered, n_days, **given)
+        law = fitted.predictive(seen, n_days, **given)
+        self._keep(row, stop, values, np.full(n_days, status, dtype=np.int8), law)
 
     def _keep(
         self,

@@ -10,9 +10,10 @@ import pandas as pd
 
 from riskcore import defaults
 from riskcore._types import FloatArray, Target, WalkForward
-from riskcore.errors import ConfigError, require
+from riskcore.errors import require
 from riskcore.forecasters import Forecaster
 from riskcore.forecasts import DENSITY, INDEX, STATUS_DTYPE, Forecasts, tail_label
+from riskcore.walkforward.exogenous import Exog, exog_of_assets, rows_of
 from riskcore.walkforward.inputs import check_losses, check_models, resolve_models, resolve_targets
 from riskcore.walkforward.loop import Tick, walk_forward
 
@@ -27,20 +28,25 @@ def forecast_unit(
     *,
     asset: str,
     model: str,
+    exog: pd.DataFrame | None = None,
     ahead: bool = False,
     from_date: Any = None,
     to_date: Any = None,
     tick: Tick | None = None,
 ) -> pd.DataFrame:
-    """Rows of one asset and model, as `Forecasts` has them; one BLAS thread, whatever the number of jobs."""
+    """Rows of one asset and model, as `Forecasts` has them; one BLAS thread, whatever the number of jobs.
+
+    `exog` holds at least the columns that the forecaster reads.
+    """
     from threadpoolctl import threadpool_limits
 
     series = losses.dropna()
     dates = _row_dates(series, ahead)
     first, stop = rows_between(dates, plan, from_date, to_date)
     values: FloatArray = np.asarray(series, dtype=np.float64)
+    columns = rows_of(exog, forecaster, pd.DatetimeIndex(series.index), asset)
     with threadpool_limits(limits=1):
-        walk = walk_forward(values, forecaster, targets, plan, first=first, stop=stop, tick=tick)
+        walk = walk_forward(values, forecaster, targets, plan, exog=columns, first=first, stop=stop, tick=tick)
     rows = slice(walk.first, walk.first + walk.values.shape[0])
     frame = pd.DataFrame(
         {
@@ -85,7 +91,7 @@ def forecast(
     models: Forecaster | str | Iterable[Forecaster | str],
     targets: Target | str | Iterable[Target | str] | None = None,
     plan: WalkForward | None = None,
-    exog: pd.DataFrame | None = None,
+    exog: Exog | None = None,
     ahead: bool = False,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -104,8 +110,10 @@ def forecast(
         By default VaR 0.99, ES 0.975 and expectiles 0.99 and 0.99855; an ES brings the VaR at its level.
     plan : WalkForward, optional
         By default a moving window of 1000 with a refit every day.
-    exog : DataFrame, optional
-        Columns known at each origin, for forecasters that declare ``needs_exog``.
+    exog : DataFrame or mapping of DataFrame, optional
+        Columns for forecasters that declare ``needs_exog``, by date; row i is known at the end of day i. A frame serves
+        all assets, a mapping gives each asset its own. On an asset's dates each column takes its last known value: a
+        missing one is carried forward, never filled from a later day, and a window before the first is not fitted.
     ahead : bool
         Add the row for the next day, with `loss` NaN.
     jobs : int
@@ -125,7 +133,7 @@ def forecast(
     DataError
         If the losses cannot be used: too few, infinite, unordered.
     ConfigError
-        If a setting is outside its range.
+        If a setting is outside its range, a model reads a column that is absent, or no model reads `exog`.
 
     Examples
     --------
@@ -138,7 +146,8 @@ def forecast(
     plan = WalkForward() if plan is None else plan
     frame = check_losses(losses, plan, ahead=ahead)
     chosen, labelled = resolve_targets(targets), resolve_models(models)
-    _check_run(labelled, chosen, exog, jobs)
+    _check_run(labelled, chosen, jobs)
+    columns = exog_of_assets(exog, frame, labelled)
     units = [(asset, label) for asset in frame.columns for label in labelled]
     totals = {a: _n_rows(frame[a], plan, ahead, from_date, to_date) for a in frame.columns}
     require(any(totals.values()), f"no forecast dates between {from_date} and {to_date}: nothing to do")
@@ -153,14 +162,17 @@ def forecast(
     options: dict[str, Any] = {"ahead": ahead, "from_date": from_date, "to_date": to_date}
     if jobs == 1:
         frames = [
-            forecast_unit(frame[a], labelled[m], chosen, plan, asset=a, model=m, tick=advance, **options)
+            forecast_unit(
+                frame[a], labelled[m], chosen, plan, asset=a, model=m, exog=columns[a], tick=advance, **options
+            )
             for a, m in units
         ]
     else:
         from joblib import Parallel, delayed
 
         tasks = (
-            delayed(forecast_unit)(frame[a], labelled[m], chosen, plan, asset=a, model=m, **options) for a, m in units
+            delayed(forecast_unit)(frame[a], labelled[m], chosen, plan, asset=a, model=m, exog=columns[a], **options)
+            for a, m in units
         )
         frames = []
         for (asset, _), rows in zip(units, Parallel(n_jobs=jobs, return_as="generator")(tasks), strict=True):
@@ -175,8 +187,7 @@ def _n_rows(losses: pd.Series[float], plan: WalkForward, ahead: bool, from_date:
     return stop - first
 
 
-def _check_run(models: dict[str, Forecaster], targets: Sequence[Target], exog: Any, jobs: int) -> None:
+def _check_run(models: dict[str, Forecaster], targets: Sequence[Target], jobs: int) -> None:
     is_count = isinstance(jobs, (int, np.integer)) and not isinstance(jobs, bool) and (jobs >= 1 or jobs == -1)
     require(is_count, f"jobs must be a whole number >= 1, or -1 for all cores, got {jobs!r}")
-    require(exog is None, "exog must be None: none of the models reads exogenous columns", ConfigError)
     check_models(models, targets)

@@ -8,16 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from riskcore import FORECASTERS, Status, Target, WalkForward
-from riskcore.errors import FitError
+from riskcore import FORECASTERS, Status, Target, WalkForward, forecast
+from riskcore.errors import ConfigError, FitError
+from riskcore.volatility.exogenous import exog_names
 from riskcore.walkforward import loop, ordered_pairs, walk_forward
 
 sys.path.insert(0, str(Path(__file__).parent))
 import lookahead as la
 
-ALL = pytest.mark.parametrize("name", list(FORECASTERS))
+SLOW: frozenset[str] = frozenset()
+"""Entries whose fits are too slow for the whole suite: it is nightly for them, and what `QUICK` marks stands in."""
+
+ALL = pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.nightly) if n in SLOW else n for n in FORECASTERS]
+)
+QUICK = pytest.mark.parametrize("name", sorted(SLOW | {"ewma"}))
+"""The slow entries, and a fast one that keeps these tests themselves alive."""
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +39,24 @@ def offered(name, targets=la.TARGETS):
     return [i for i, target in enumerate(targets) if FORECASTERS[name].offers(target)]
 
 
+def walked(forecaster, losses, plan=la.PLAN, targets=la.TARGETS, exog=None, **rows):
+    """A walk; where the forecaster reads exogenous columns, with those of `la.columns` unless some are given."""
+    given = la.columns(forecaster, losses.size) if exog is None else exog
+    return walk_forward(losses, forecaster, targets, plan, exog=given, **rows)
+
+
 @ALL
 def test_never_looks_ahead(name, losses):
-    walk = la.honest(FORECASTERS[name])
-    assert la.differences(walk, losses, la.BLOCK) == []
-    assert la.reacts(walk, losses, 310)
+    walk, exog = la.honest(FORECASTERS[name]), la.columns(FORECASTERS[name])
+    assert la.differences(walk, losses, la.BLOCK, exog=exog) == []
+    assert la.reacts(walk, losses, 310, exog=exog)
+
+
+@QUICK
+def test_never_looks_ahead_at_a_few_cuts(name, losses):
+    walk, exog = la.honest(FORECASTERS[name]), la.columns(FORECASTERS[name])
+    assert la.differences(walk, losses, [300, 317, 349], exog=exog) == []
+    assert la.reacts(walk, losses, 310, exog=exog)
 
 
 @pytest.mark.nightly
@@ -45,14 +67,14 @@ def test_never_looks_ahead_large(name):
     forecaster = la.Remembering(FORECASTERS[name])
     plan = WalkForward(window=500, refit_every=25)
     cuts = sorted(rng.choice(np.arange(501, 1990), size=50, replace=False).tolist())
-    plain = walk_forward(losses, forecaster, la.TARGETS, plan)
+    exog = la.columns(forecaster, 2000, seed=7)
+    plain = walked(forecaster, losses, plan, exog=exog)
     for cut in cuts:
-        for kind, changed in la.mutations(losses, cut).items():
+        for kind, (changed, columns) in la.both_mutations(losses, exog, cut).items():
             block_stop = min(cut + 25 - (cut - 500) % 25, 2000)
             first = max(500, cut - 60)
-            after = walk_forward(
-                changed, forecaster, la.TARGETS, plan, first=first, stop=cut + 1 if kind == "cut off" else block_stop
-            )
+            stop = cut + 1 if kind == "cut off" else block_stop
+            after = walked(forecaster, changed, plan, exog=columns, first=first, stop=stop)
             rows = slice(first - plain.first, cut + 1 - plain.first)
             np.testing.assert_allclose(
                 plain.values[rows], after.values[: cut + 1 - first], rtol=1e-12 if kind == "cut off" else 0, atol=0
@@ -62,19 +84,31 @@ def test_never_looks_ahead_large(name):
 @ALL
 def test_walk_is_the_daily_definition(name, losses):
     """A block forecast in one call equals the days forecast one by one, each from its own past."""
+    walk_equals_days(name, losses, la.PLAN, 340)
+
+
+@QUICK
+def test_walk_is_the_daily_definition_on_a_short_series(name, losses):
+    walk_equals_days(name, losses[:320], la.PLAN, 320)
+
+
+def walk_equals_days(name, losses, plan, stop):
     forecaster = la.Remembering(FORECASTERS[name])
-    walk = walk_forward(losses, forecaster, la.TARGETS, la.PLAN, stop=340)
+    exog = la.columns(forecaster, losses.size)
+    walk = walked(forecaster, losses, plan, stop=stop)
     start, columns = None, offered(name)
     targets = [la.TARGETS[i] for i in columns]
-    for block in la.PLAN.blocks(340):
-        fitted = forecaster.fit(losses[block.train].copy(), targets, start=start)
+    for block in plan.blocks(stop):
+        fitted = forecaster.fit(losses[block.train].copy(), targets, start=start, **la.rows(exog, block.train))
         start = fitted
         for row in range(block.test.start, block.test.stop, 7):
-            day = fitted.predict(losses[block.train.start : row].copy(), targets, 1)
-            np.testing.assert_allclose(walk.values[row - 250, columns], day[0], rtol=1e-10)
-            law = fitted.predictive(losses[block.train.start : row].copy(), 1)
+            before, day = slice(block.train.start, row), row - plan.window
+            given = la.rows(exog, before)
+            values = fitted.predict(losses[before].copy(), targets, 1, **given)
+            np.testing.assert_allclose(walk.values[day, columns], values[0], rtol=1e-10)
+            law = fitted.predictive(losses[before].copy(), 1, **given)
             if law is not None:
-                np.testing.assert_allclose(walk.density[row - 250, :2], [law.mean[0], law.volatility[0]], rtol=1e-10)
+                np.testing.assert_allclose(walk.density[day, :2], [law.mean[0], law.volatility[0]], rtol=1e-10)
 
 
 @dataclass(frozen=True)
@@ -101,7 +135,7 @@ def same(got, want, *, rtol=1e-10, density=slice(None)):
 def both_ways(name, losses, plan, **rows):
     """The walk at once, and the definition: the same forecaster asked for one refit after the other."""
     forecaster = FORECASTERS[name]
-    return [walk_forward(losses, f, la.TARGETS, plan, **rows) for f in (forecaster, OneByOne(forecaster))]
+    return [walked(f, losses, plan, **rows) for f in (forecaster, OneByOne(forecaster))]
 
 
 @ALL
@@ -148,20 +182,23 @@ def test_walk_at_once_does_not_hear_of_chunks_nor_of_later_losses(name, refit_ev
     forecaster, plan = FORECASTERS[name], WalkForward(window=150, refit_every=refit_every)
     if not hasattr(forecaster, "walk"):
         pytest.skip("this forecaster has the definition only")
+    given = la.rows(la.columns(forecaster), slice(200))
+    if forecaster.walk(losses[:200], la.TARGETS, list(plan.blocks(200))[:1], **given) is None:
+        pytest.skip("this forecaster does its refits one by one")
     n = 150 + 60 * refit_every if refit_every == 1 else 470
     cut = n - 33
-    full = walk_forward(losses[:n], forecaster, la.TARGETS, plan)
-    late = walk_forward(losses[:n], forecaster, la.TARGETS, plan, first=cut - 5)
+    full = walked(forecaster, losses[:n], plan)
+    late = walked(forecaster, losses[:n], plan, first=cut - 5)
     monkeypatch.setattr(loop, "AT_ONCE", 1)
-    small = walk_forward(losses[:n], forecaster, la.TARGETS, plan)
+    small = walked(forecaster, losses[:n], plan)
     for part in ("values", "status", "density", "tail"):
         np.testing.assert_array_equal(getattr(small, part), getattr(full, part))
         np.testing.assert_array_equal(getattr(late, part), getattr(full, part)[cut - 155 :])
     monkeypatch.undo()
-    for kind, changed in la.mutations(losses[:n], cut).items():
+    for kind, (changed, exog) in la.both_mutations(losses[:n], la.columns(forecaster, n), cut).items():
         if kind == "nan":
             continue  # losses are finite
-        after = walk_forward(changed, forecaster, la.TARGETS, plan, stop=cut + 1)
+        after = walked(forecaster, changed, plan, exog=exog, stop=cut + 1)
         for part in ("values", "status", "tail"):
             np.testing.assert_array_equal(getattr(after, part), getattr(full, part)[: cut - 149])
         np.testing.assert_array_equal(after.density[:-1], full.density[: cut - 150])
@@ -177,8 +214,8 @@ def test_an_expanding_plan_has_no_walk_at_once(losses):
 @ALL
 def test_late_start_gives_the_rows_of_the_full_walk(name, losses):
     forecaster = la.Remembering(FORECASTERS[name])
-    full = walk_forward(losses, forecaster, la.TARGETS, la.PLAN, stop=360)
-    late = walk_forward(losses, forecaster, la.TARGETS, la.PLAN, first=317, stop=360)
+    full = walked(forecaster, losses, stop=360)
+    late = walked(forecaster, losses, first=317, stop=360)
     assert late.first == 317
     np.testing.assert_array_equal(full.values[67:], late.values)
     np.testing.assert_array_equal(full.status[67:], late.status)
@@ -190,8 +227,8 @@ def test_late_start_gives_the_rows_of_the_full_walk(name, losses):
 def test_scale_equivariance(name, factor, rtol, losses):
     """Losses in other units give forecasts in those units; where rounding moves, to the optimiser's tolerance."""
     plan = WalkForward(window=250, refit_every=50)
-    plain = walk_forward(losses[:300], FORECASTERS[name], la.TARGETS, plan)
-    scaled = walk_forward(factor * losses[:300], FORECASTERS[name], la.TARGETS, plan)
+    plain = walked(FORECASTERS[name], losses[:300], plan)
+    scaled = walked(FORECASTERS[name], factor * losses[:300], plan)
     np.testing.assert_allclose(scaled.values, factor * plain.values, rtol=rtol)
     np.testing.assert_array_equal(scaled.status, plain.status)
 
@@ -199,7 +236,7 @@ def test_scale_equivariance(name, factor, rtol, losses):
 @ALL
 def test_ordering_where_there_is_a_law(name, losses):
     targets = [Target(m, x) for m in ("var", "es", "expectile") for x in (0.95, 0.975, 0.99)]
-    walk = walk_forward(losses[:300], FORECASTERS[name], targets, la.PLAN)
+    walk = walked(FORECASTERS[name], losses[:300], targets=targets)
     has_law = np.isfinite(walk.density[:, 0]).all()
     if name == "caviar-adaptive":  # each level steps by itself, and they do cross: then the row says so
         bad = [(np.diff(walk.values[:, i : i + 3], axis=1) < 0).any(axis=1) for i in (0, 3)]
@@ -217,7 +254,7 @@ def test_ordering_where_there_is_a_law(name, losses):
 def test_a_row_that_is_ok_has_its_levels_in_order(name, losses):
     targets = [Target(m, x) for m in ("var", "es", "expectile") for x in (0.9, 0.95, 0.975)]
     wild = np.concatenate([losses[:300], [0.2], losses[300:340]])  # one crash, and the days after it
-    walk = walk_forward(wild, FORECASTERS[name], targets, la.PLAN)
+    walk = walked(FORECASTERS[name], wild, targets=targets)
     places = offered(name, targets)
     ok = walk.values[walk.status < Status.implausible][:, places]
     assert ok.size
@@ -232,15 +269,15 @@ NO_FREE_MEAN = ("ewma", "fhs", "egarch", "care", "caviar", "garch-hw")
 def test_shift_equivariance_with_a_free_mean(name, losses):
     """A constant added to every loss is added to every forecast."""
     shift = 0.004
-    plain = walk_forward(losses[:260], FORECASTERS[name], la.TARGETS, la.PLAN)
-    moved = walk_forward(losses[:260] + shift, FORECASTERS[name], la.TARGETS, la.PLAN)
+    plain = walked(FORECASTERS[name], losses[:260])
+    moved = walked(FORECASTERS[name], losses[:260] + shift)
     np.testing.assert_allclose(moved.values, plain.values + shift, rtol=1e-4)
 
 
 @ALL
 def test_constant_losses(name):
     """Sample laws give the constant with status boundary; an estimated volatility or tail fails visibly."""
-    walk = walk_forward(np.full(320, 0.01), FORECASTERS[name], la.TARGETS, la.PLAN)
+    walk = walked(FORECASTERS[name], np.full(320, 0.01))
     assert walk.values.shape == (70, 5)
     law = getattr(FORECASTERS[name], "law", None)
     volatility = getattr(FORECASTERS[name], "volatility", None)
@@ -258,16 +295,48 @@ def test_constant_losses(name):
 def test_too_short_a_window_is_an_error_not_a_crash(name):
     forecaster, targets = FORECASTERS[name], [la.TARGETS[i] for i in offered(name)]
     for n_rows in (2, 3, 5):
+        given = la.rows(la.columns(forecaster, n_rows), slice(None))
         try:
-            fitted = forecaster.fit(la.series(n_rows), targets)
+            fitted = forecaster.fit(la.series(n_rows), targets, **given)
         except FitError:
             continue
-        assert fitted.predict(la.series(n_rows), targets, 1).shape == (1, len(targets))
+        assert fitted.predict(la.series(n_rows), targets, 1, **given).shape == (1, len(targets))
 
 
 @ALL
 def test_no_row_is_dropped(name, losses):
-    walk = walk_forward(losses[:330], FORECASTERS[name], la.TARGETS, la.PLAN, stop=331)
+    walk = walked(FORECASTERS[name], losses[:330], stop=331)
     assert walk.values.shape[0] == walk.status.size == 81
     assert np.isfinite(walk.values[walk.status != Status.failed][:, offered(name)]).all()
     assert np.isnan(walk.density[-1, 2:]).all()
+
+
+READS_EXOG = [name for name, forecaster in FORECASTERS.items() if exog_names(forecaster)]
+
+
+@pytest.mark.parametrize("name", READS_EXOG)
+def test_a_window_with_an_unknown_column_fails_and_says_which(name, losses):
+    """Before a column's first value there is no fit by it; from the first window that it fills all is as ever."""
+    forecaster = FORECASTERS[name]
+    exog = la.columns(forecaster, losses.size)
+    unknown = exog.copy()
+    unknown[:40, -1] = np.nan
+    column = exog_names(forecaster)[-1]
+    with pytest.raises(FitError, match=f"exog column `{column}` must be known on every day of the window, got 40"):
+        forecaster.fit(losses[:250].copy(), la.TARGETS, exog=unknown[:250].copy())
+    walk, full = (walked(forecaster, losses, exog=x, stop=360) for x in (unknown, exog))
+    own = walk.status < Status.stale_params
+    assert not own[:50].any()
+    assert own[50:].all()
+    np.testing.assert_allclose(walk.values[50:], full.values[50:], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", READS_EXOG)
+def test_its_columns_are_asked_for(name, losses):
+    days = pd.date_range("2020-01-01", periods=losses.size, freq="B")
+    frame = pd.DataFrame({"A": losses}, index=days)
+    column = exog_names(FORECASTERS[name])[0]
+    with pytest.raises(
+        ConfigError, match=f"exog must hold the column '{column}' that model '{name}' reads for asset 'A'"
+    ):
+        forecast(frame, [name], ["var:0.99"], la.PLAN)

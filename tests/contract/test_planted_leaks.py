@@ -117,6 +117,64 @@ def test_planted_leak_is_caught(leak):
     assert found, f"{leak.__name__} was not caught"
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """The forecast is the exogenous column of the last row that it is given."""
+
+    name: str | None = None
+    needs_exog: tuple[str, ...] = ("x",)
+
+    def offers(self, target):
+        return True
+
+    def fit(self, losses, targets, start=None, exog=None):
+        return _ReadingFitted(None)
+
+
+@dataclass(frozen=True)
+class _ReadingFitted(_Fitted):
+    def predict(self, losses, targets, last, exog=None):
+        return np.tile(0.05 + exog[-last:, :1], (1, len(targets)))
+
+    def predictive(self, losses, last, exog=None):
+        return None
+
+
+def the_day_itself(losses, stop, exog):
+    """Columns joined by the day forecast for, not by the day before."""
+    joined = np.append(exog[1:], exog[-1:], axis=0)
+    return walk_forward(losses, _Reading(), la.TARGETS, la.PLAN, exog=joined, stop=stop)
+
+
+def columns_filled_from_later_days(losses, stop, exog):
+    gaps = pd.DataFrame(exog)
+    gaps.iloc[[i for i in (305, 306, 322, 341) if i < losses.size]] = np.nan
+    return walk_forward(losses, _Reading(), la.TARGETS, la.PLAN, exog=gaps.bfill().to_numpy(), stop=stop)
+
+
+def columns_scaled_by_the_whole_sample(losses, stop, exog):
+    return walk_forward(losses, _Reading(), la.TARGETS, la.PLAN, exog=exog / exog.std(), stop=stop)
+
+
+def columns_as_known(losses, stop, exog):
+    return walk_forward(losses, _Reading(), la.TARGETS, la.PLAN, exog=exog, stop=stop)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize(
+    "leak",
+    [the_day_itself, columns_filled_from_later_days, columns_scaled_by_the_whole_sample],
+    ids=lambda f: f.__name__,
+)
+def test_planted_leak_of_exogenous_columns_is_caught(leak):
+    exog = la.columns(_Reading())
+    assert la.differences(leak, la.series(), la.BLOCK, exog=exog)
+    assert not la.differences(columns_as_known, la.series(), la.BLOCK, exog=exog)
+    assert not np.array_equal(
+        columns_as_known(la.series(), 350, exog).values, columns_as_known(la.series(), 350, 2 * exog).values
+    )
+
+
 def test_leaks_inside_a_block_pass_a_test_at_block_ends_only():
     """Why every cut of a block is tried: a threshold from test days shows at no cut that ends a block."""
     losses = la.series()
