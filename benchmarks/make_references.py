@@ -2,9 +2,9 @@
 
 What ``benchmarks/references`` has of a series is kept while its losses are the same; the rest is computed, which from
 nothing takes about two hours of one core. Parts go to DIR, so that it may be stopped and started again; at the end, or
-with ``--collect`` at any time, what is there is added to ``benchmarks/references``. Every tenth window comes first; with
-``--series`` two processes can share the work. Cold is arch's own start in each window, warm the optimum of the window
-before it; the first of a part has none.
+with ``--collect`` at any time, what is there is added to ``benchmarks/references``. Every tenth window comes first;
+with ``--series`` two processes can share the work. Cold is arch's own start in each window, warm the optimum of the
+window before it; the first of a part has none.
 """
 
 from __future__ import annotations
@@ -175,5 +175,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=1), np.errstate(all="ignore"):
         main()

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from riskcore import defaults
-from riskcore._types import Block, FloatArray, Status, Target
+from riskcore._types import Block, BoolArray, FloatArray, IntArray, Status, Target
 from riskcore.errors import FitError, require
 from riskcore.forecasters.base import Fitted, Predictive, Walked
 from riskcore.forecasters.expectile_levels import LEAST_ROWS, LEAST_SPREAD, Problems, of_target
