@@ -193,8 +193,8 @@ def _recursive_tails() -> None:
     from riskcore.walkforward import forecast
 
     targets = [Target("var", 0.95), Target("es", 0.95)]
-    models = [CARE("as"), CAViaR("as", "additive"), CAViaR("adaptive")]
-    losses = np.asarray(_losses(), dtype=np.float64)
+    models: list[Forecaster] = [CARE("as"), CAViaR("as", "additive"), CAViaR("adaptive")]
+    losses = np.array(_losses(), dtype=np.float64)  # one that may be written to, as the walk's are
     for model in models:
         model.fit(losses, targets)
     forecast(_losses(), models, targets, WalkForward(SHORT_WINDOW, REFIT_EVERY), ahead=True)

@@ -62,7 +62,7 @@ def _of(target: Target, named: Mapping[str, float]) -> dict[str, float]:
 def _study(model: str, form: str, measure: Any, level: float, n: int) -> Study:
     target = Target(measure, level)
     tail = float(LAW.ppf(level)) if measure == "var" else float(LAW.expectile(level))
-    kind = CAViaR(form, "none") if model == "caviar" else CARE(form)  # type: ignore[arg-type]
+    kind = CAViaR(form, "none") if model == "caviar" else CARE(form)
     setting = f"n = {n}, {measure} {level}, scale by the {form} recursion, t({NU:g}) losses"
     return Study(
         model=f"{model}-{form}", setting=setting, truth=truth(form, tail), simulate=simulate(form, n),

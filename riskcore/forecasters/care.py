@@ -202,7 +202,8 @@ def _fit_windows(
     usable = (rows >= max(LEAST_ROWS, 2 * k + 1)) & (moments[:, 1] > LEAST_SPREAD * moments[:, 2])
     if settings.form == "linear":
         levels, coefficients, state = _linear(settings, losses, np.where(usable, [starts, stops], 0), cold, problems)
-        firsts, boundary = np.full(levels.shape, np.nan), np.zeros(starts.size, dtype=np.bool_)
+        firsts = np.full(levels.shape, np.nan)
+        boundary: BoolArray = np.zeros(starts.size, dtype=np.bool_)
         agree = np.zeros(levels.shape, dtype=np.int64)
     else:
         shape = (starts.size, m)
@@ -215,7 +216,7 @@ def _fit_windows(
             found = _recursive(settings, losses, starts[usable], stops[usable], cold[usable], key, chains[key])
             levels[usable, j], firsts[usable, j], agree[usable, j] = found[0], found[2], found[3]
             coefficients[usable, j] = found[1][:, :k]
-        boundary = _on_bound(settings, coefficients, firsts).any(axis=(1, 2))
+        boundary = np.asarray(_on_bound(settings, coefficients, firsts).any(axis=(1, 2)))
     return _Windows(levels, coefficients, firsts, moments[:, 0], state, usable, boundary, agree)
 
 

@@ -31,14 +31,17 @@ SMALLEST_TAIL = 1e-6
 """Beyond it the path only bounds the largest losses."""
 CLOSE = 1e-9
 """Largest distance of the path to the loss that settles the level, in standard deviations."""
-MOST, TRIALS = 100, 3
+MOST, TRIALS = 200, 3
+NARROW = 1e-10
+"""Where levels this near, in logarithms of their tails, are too small and large enough, the best path jumps."""
 """Paths tried for one level, and optima followed."""
 
 
 @njit(cache=True, error_model="numpy")
 def sample_expectile(x: FloatArray, level: float) -> float:
     """Expectile of a sample: Newton's steps, which end as soon as the same losses stay above."""
-    e = np.mean(x)
+
+    e = float(x.sum() / x.size)
     for _ in range(200):
         total, weights = 0.0, 0.0
         for value in x:
@@ -62,6 +65,30 @@ def first_expectiles(losses: FloatArray, starts: IntArray, counts: IntArray, lev
 
 
 @njit(cache=True, error_model="numpy")
+def ranked(x: FloatArray, place: int) -> float:
+    """Entry at `place` of `x` in rising order; `x` is rearranged (Hoare's selection)."""
+    low, high = 0, x.size - 1
+    while low < high:
+        pivot, i, j = x[(low + high) // 2], low, high
+        while i <= j:
+            while x[i] < pivot:
+                i += 1
+            while x[j] > pivot:
+                j -= 1
+            if i <= j:
+                x[i], x[j] = x[j], x[i]
+                i += 1
+                j -= 1
+        if place <= j:
+            high = j
+        elif place >= i:
+            low = i
+        else:
+            return x[place]
+    return x[place]
+
+
+@njit(cache=True, error_model="numpy")
 def over(
     x: FloatArray, u: FloatArray, v: FloatArray, root: bool, n_first: int, allowed: int, log_tail: float,
     point: FloatArray, low: FloatArray, high: FloatArray, work: FloatArray, e: FloatArray,
@@ -74,8 +101,7 @@ def over(
     for t in range(x.size):
         e[t] = x[t] - (math.sqrt(state) if root else state)
         state = point[0] + point[1] * state + point[2] * u[t] + (point[3] * v[t] if v.size > 0 else 0.0)
-    place = x.size - 1 - allowed
-    return np.partition(e, place)[place], value, first
+    return ranked(e, x.size - 1 - allowed), value, first
 
 
 @njit(cache=True, error_model="numpy")
@@ -85,18 +111,26 @@ def settle_level(
 ) -> tuple[float, float, float]:  # fmt: skip
     """Logarithm of the tail of the level at which the residual is zero, NaN where there is none; score, first tail.
 
-    The Illinois method between a level too small and one large enough; it ends at the latter.
+    The Illinois method between a level too small and one large enough; it ends at the latter. Descents begin at the
+    optimum of the last level that was large enough: where there are several optima, one is followed. A level that was
+    too small for another optimum is tried again.
     """
     least, most = math.log(SMALLEST_TAIL), math.log(0.499)
     y, inside, outside = min(max(log_tail, least), most), np.nan, np.nan
-    f_inside, f_outside, side, stride = 0.0, 0.0, 0, 0.0
+    f_inside, f_outside, side, stride, again = 0.0, 0.0, 0, 0.0, np.nan
     best, value, first = point.copy(), np.inf, np.nan
     for _ in range(MOST):
+        if not np.isnan(inside):
+            for i in range(best.size):
+                point[i] = best[i]
         e_y, value_y, first_y = over(x, u, v, root, n_first, allowed, y, point, low, high, work, e)
         f = e_y + 0.5 * CLOSE
         if e_y <= -0.1 * CLOSE:
             inside, f_inside, value, first = y, f, value_y, first_y
-            best[:] = point
+            for i in range(best.size):
+                best[i] = point[i]
+            if not y < outside:
+                outside, stride, side = np.nan, max(stride, 1e-3), 0
             if side == -1:
                 f_outside *= 0.5
             side = -1
@@ -111,31 +145,32 @@ def settle_level(
                 break
         if np.isnan(inside) or np.isnan(outside):
             if stride == 0.0:
-                tail = max(abs(x[0] - e[0]), 0.3)
-                stride = min(max(4.0 * abs(f) / tail, 1e-3), 1.0)
+                stride = min(max(2.0 * abs(f), 1e-3), 0.4)
             y = min(max(y + stride if f <= 0.0 else y - stride, least), most)
-            stride *= 2.0
+            stride *= 1.5
             side = 0
         else:
-            if outside - inside < 1e-13:
-                break
+            if outside - inside < NARROW:
+                if again == outside:
+                    break
+                again = y = outside
+                continue
             y = inside + (outside - inside) * f_inside / (f_inside - f_outside)
             if not (inside < y < outside):
                 y = 0.5 * (inside + outside)
-    point[:] = best
+    for i in range(best.size):
+        point[i] = best[i]
     return inside, value, first
 
 
 @njit(cache=True, error_model="numpy")
 def matched_tail(x: FloatArray, allowed: int) -> float:
     """Logarithm of the tail of the expectile level whose value is the sample's loss with `allowed` above it."""
-    place = x.size - 1 - allowed
-    tail = np.partition(x, place)[place]
-    beyond = 0.0
+    tail, beyond = ranked(x.copy(), x.size - 1 - allowed), 0.0
     for value in x:
         beyond += max(value - tail, 0.0)
     beyond /= x.size
-    return math.log(max(beyond / max(2.0 * beyond + tail - np.mean(x), 1e-12), SMALLEST_TAIL))
+    return math.log(max(beyond / max(2.0 * beyond + tail - x.sum() / x.size, 1e-12), SMALLEST_TAIL))
 
 
 @njit(cache=True, error_model="numpy")

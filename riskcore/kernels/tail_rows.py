@@ -30,12 +30,12 @@ GAIN = 1e-15
 def next_tail(tail: float, loss: float, form: int, point: FloatArray, level: float, sharpness: float) -> float:
     """Tail of the day after `loss`."""
     if form == SAV:
-        return point[0] + point[1] * tail + point[2] * abs(loss)
+        return float(point[0] + point[1] * tail + point[2] * abs(loss))
     if form == AS:
-        return point[0] + point[1] * tail + point[2] * max(-loss, 0.0) + point[3] * max(loss, 0.0)
+        return float(point[0] + point[1] * tail + point[2] * max(-loss, 0.0) + point[3] * max(loss, 0.0))
     if form == IG:
         return math.sqrt(point[0] + point[1] * tail * tail + point[2] * loss * loss)
-    return tail + point[0] * (1.0 / (1.0 + math.exp(sharpness * (tail - loss))) - (1.0 - level))
+    return float(tail + point[0] * (1.0 / (1.0 + math.exp(sharpness * (tail - loss))) - (1.0 - level)))
 
 
 @njit(cache=True, error_model="numpy")
@@ -104,8 +104,10 @@ def joint_score(
     """
     g0, g1, g2, excess, total = point[0], point[1], point[2], first, 0.0
     d0, d1, d2 = 0.0, 0.0, 0.0
-    gradient[:] = 0.0
-    curvature[:] = 0.0
+    for i in range(3):
+        gradient[i] = 0.0
+        for j in range(3):
+            curvature[i, j] = 0.0
     for t in range(x.size):
         es, over = tail[t] + excess, x[t] - tail[t]
         if not es > 0.0:
@@ -129,8 +131,10 @@ def joint_score(
             d2 = excess + g2 * d2
             excess = g0 + g1 * over + g2 * excess
     n = x.size
-    gradient /= n
-    curvature /= n
+    for i in range(3):
+        gradient[i] /= n
+        for j in range(3):
+            curvature[i, j] /= n
     return total / n
 
 
@@ -157,7 +161,10 @@ def additive_descent(
         after = joint_score(x, tail, level, first, there, ahead, bent)
         if after < value:
             damping = 0.1 * damping if damping > 1e-6 else 0.0
-            point[:], gradient[:], curvature[:] = there, ahead, bent
+            for i in range(3):
+                point[i], gradient[i] = there[i], ahead[i]
+                for j in range(3):
+                    curvature[i, j] = bent[i, j]
             value = after
         else:
             damping = max(10.0 * damping, 1e-3)
@@ -185,7 +192,8 @@ def additive_fit(x: FloatArray, tail: FloatArray, level: float, first: float, be
         value = additive_descent(x, tail, level, first, starts[i], low, high)
         if value < lowest:
             lowest = value
-            best[:] = starts[i]
+            for j in range(3):
+                best[j] = starts[i, j]
     return lowest
 
 
@@ -218,12 +226,13 @@ def shortfall_windows(
         if not least > 0.0:
             continue
         if kind == MULTIPLICATIVE:
-            out[w] = 0.0
+            out[w, 1], out[w, 2], out[w, 3] = 0.0, 0.0, 0.0
             out[w, 0] = ratio / (n * (1.0 - level))
             bound[w] = not ratio > 0.0
             continue
-        tail[:n] /= scale
-        x[:n] /= scale
+        for t in range(n):
+            tail[t] /= scale
+            x[t] /= scale
         out[w, 3] = excess / max(hits, 1)
         first = out[w, 3] / scale
         best = out[w, :3]

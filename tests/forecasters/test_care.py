@@ -277,8 +277,14 @@ def test_recursive_level_is_the_smallest_that_meets_its_share(market, form):
         path = plain_path(losses, form, fitted.coefficients[targets[0]], fitted.firsts[targets[0]])
         allowed = round(1000 * (1 - level))
         above = np.sort(losses - path[:-1])[::-1]
-        assert above[allowed - 1] > 1e-8
-        assert -1e-8 * np.std(losses) <= above[allowed] <= 0  # the next loss lies on the path
+        assert above[allowed] <= 0
+        if above[allowed] < -1e-8 * np.std(losses):  # not on the path: there the best fit jumps to another optimum
+            smaller = Target("expectile", 1 - (1 - tau) * (1 + 1e-5))
+            other = CARE(form).fit(losses, [smaller])
+            jumped = plain_path(losses, form, other.coefficients[smaller], other.firsts[smaller])
+            assert np.sum(losses > jumped[:-1]) > allowed
+        else:
+            assert above[allowed - 1] > 1e-8 * np.std(losses)
         assert fitted.firsts[targets[0]] == pytest.approx(expectile(losses[:300], tau), rel=1e-10)
         one = Target("expectile", tau)
         given = CARE(form).fit(losses, [one])
