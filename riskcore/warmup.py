@@ -214,7 +214,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "GARCH and GJR": Step(lambda: _walk("garch", "gjr"), 30.0),
         "EGARCH": Step(lambda: _walk("egarch"), 2.0),
         "CARE": Step(lambda: _walk("care"), 23.0),
-        "realized volatilities": Step(lambda: _walk("har", "realized", "heavy", "expectile"), 4.0),
+        "realized volatilities": Step(lambda: _walk("har", "realized", "heavy", "expectile"), 5.0),
         "recursive tails": Step(_recursive_tails, 14.0),
         "other models": Step(_others, 0.0),
         "scores and backtests": Step(_judge, 10.0),
