@@ -93,8 +93,8 @@ def page_of(table: list[dict[str, Any]]) -> Iterator[str]:
     yield (
         "Samples are drawn from each model with known parameters and estimated. Bias and spread (sd) are those of "
         "the estimates; coverage is the share of nominal 95 % intervals (estimate plus and minus 1.96 standard errors) "
-        "with the truth inside, with its Monte Carlo standard error. Intervals that cover less than 90 % are marked, here "
-        "and where the dashboard shows them: they are too short. Without an interval are samples whose fit failed, or "
+        "with the truth inside, with its Monte Carlo standard error. Intervals that cover less than 90 % are marked, "
+        "here and where the dashboard shows them: they are too short. Without an interval are samples whose fit failed, or "
         "gave no standard error for that parameter (on a bound there is none). Made by "
         "`python docs/make_recovery_table.py`.\n"
     )

@@ -144,7 +144,7 @@ def _table(parts: Mapping[str, str]) -> Table:
 def _inputs(part: Any, where: str, *, empty: str) -> dict[str, Any]:
     """An input for each parameter of a part; those that differ from the registry's entry, by name."""
     hints, found = get_type_hints(type(part)), {}
-    for field in (f for f in fields(part) if f.init and f.name != "name"):
+    for field in (f for f in fields(part) if f.init and f.name not in ("name", "kind")):  # a kind is an entry by itself
         usual, key = getattr(part, field.name), f"{KEY}.{where}.{field.name}"
         label, text = f"{where.split('.')[-1]}: {field.name.replace('_', ' ')}", parameter_help(type(part), field.name)
         options = _literals(hints[field.name])

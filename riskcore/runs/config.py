@@ -317,7 +317,7 @@ def _plain(value: object) -> bool:
 
 
 def _parameters(part: Any) -> list[str]:
-    return [f.name for f in fields(part) if f.init and f.name != "name"]
+    return [f.name for f in fields(part) if f.init and f.name not in ("name", "kind")]
 
 
 def _with(part: Part, parameters: Mapping[str, Any], where: str) -> Part:

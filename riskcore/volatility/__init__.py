@@ -21,6 +21,10 @@ VOLATILITIES: Mapping[str, Volatility] = MappingProxyType(
         "gjr": GJR(),
         "egarch": EGARCH(),
         "har": HAR(),
+        "har-square": HAR("square"),
+        "har-log-square": HAR("log-square"),
+        "har-realized": HAR("realized"),
+        "har-log-realized": HAR("log-realized"),
         "realized-garch": RealizedGARCH(),
         "heavy": HEAVY(),
     }

@@ -20,6 +20,7 @@ from riskcore.dashboard.sources import Source
 from riskcore.dashboard.workspace import Workspace, workspace_of
 from riskcore.diagnostics import ModelFit
 from riskcore.runs import config
+from riskcore.volatility.exogenous import exog_names
 
 Open = Callable[..., AppTest]
 TARGETS = ("var:0.99", "es:0.975", "expectile:0.99", "expectile:0.99855")
@@ -423,10 +424,21 @@ def test_fits_are_cached_by_digest_asset_and_settings(
 def test_every_entry_of_the_registries_can_be_built(open_page: Open, stocks: Source, kind: str) -> None:
     registry = {"mean": rc.MEANS, "volatility": rc.VOLATILITIES, "law": rc.LAWS}[kind]
     app = build(open_page("modelling", source=stocks))
-    for name in registry:
+    for name in (n for n, part in registry.items() if not exog_names(part)):
         by_key(app, "selectbox", kind).set_value(name).run()
         assert not app.exception
         assert not app.error
+
+
+def test_models_that_read_columns_are_not_offered(open_page: Open, stocks: Source) -> None:
+    """The page has losses only."""
+    app = open_page("modelling", source=stocks)
+    short = by_key(app, "selectbox", "model").options
+    assert "har-t" in short
+    assert not {"har-rv-t", "realized-garch-t", "heavy-t"} & set(short)
+    built = by_key(build(app), "selectbox", "volatility").options
+    assert "har" in built
+    assert not {"har-realized", "heavy", "realized-garch"} & set(built)
 
 
 def test_run_files_hold_any_name() -> None:

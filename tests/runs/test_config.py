@@ -196,3 +196,46 @@ def test_progress_bar(stream: io.StringIO, lines: int) -> None:
     assert text.count("\r") == (0 if lines == 3 else 101)
     assert "[########################] 100 % 200/200 days, 1/s, 1 min 40 s" in text
     assert "160/200 days, 1/s, 40 s left" in text
+
+
+def test_models_with_columns_and_lists(tmp_path: Path) -> None:
+    """Lists of a file become tuples; the parts of a model with columns and a regression of the tail."""
+    text = """
+    [model.mine]
+    mean = { kind = "exog", columns = ["vix", "rv"], lag = true }
+    volatility = { kind = "har", kind_of = 1 }
+    """
+    with pytest.raises(
+        ConfigError, match=r"model.mine.volatility parameter must be one of lags, column, got 'kind_of'"
+    ):
+        read(tmp_path, text)
+    chosen = read(tmp_path, """
+    [model.mine]
+    mean = { kind = "exog", columns = ["vix", "rv"], lag = true }
+    volatility = { kind = "har", lags = [1, 10] }
+    law = "t"
+    [model.paper]
+    kind = "expectile-regression"
+    lags = 2
+    variance = "garch"
+    averages = [20, 60.5]
+    exog = ["vix"]
+    [model.short]
+    volatility = { kind = "heavy", column = "rk" }
+    """)  # fmt: skip
+    assert chosen.models == (
+        rc.LocationScale(
+            mean=rc.ExogMean(("vix", "rv"), lag=True), volatility=rc.HAR(lags=(1, 10)), law=rc.StudentT(), name="mine"
+        ),
+        rc.ExpectileRegression(lags=2, variance="garch", averages=(20, 60.5), exog=("vix",), name="paper"),
+        rc.LocationScale(volatility=rc.HEAVY("rk"), name="short"),
+    )
+    for line, words in (
+        ("lags = [1]", r"model.x.lags must be a finite number or a text, got \[1\]"),
+        ("exog = [[1]]", r"model.x.exog must be a finite number or a text, got \[\[1\]\]"),
+        ("exog = [1]", "exog must be a tuple of names"),
+        ('variance = "gjr"', "variance must be one of none, ewma, garch"),
+        ("level = 0.99", "model.x key must be one of lags, variance, decay, averages, exog"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            read(tmp_path, f'[model.x]\nkind = "expectile-regression"\n{line}\n')

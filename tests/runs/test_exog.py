@@ -16,6 +16,7 @@ from riskcore.cli import main
 from riskcore.errors import ConfigError, DataError
 from riskcore.report.settings import settings_rows
 from riskcore.runs import open_run
+from riskcore.runs.catalogue import describe_model, model_rows, without_exog
 from riskcore.runs.command import execute
 from riskcore.runs.config import settings
 from riskcore.runs.exogenous import read_exog
@@ -139,3 +140,14 @@ def test_files_as_they_come(tmp_path: Path) -> None:
     pd.DataFrame({"A": 100 + np.arange(30.0)}, pd.date_range("2020-01-01", periods=30, name="date")).to_csv(prices)
     with pytest.raises(DataError, match=r"none\.csv"):
         execute([prices], settings({"exog": str(tmp_path / "none.csv")}, {}), tmp_path / "run")
+
+
+def test_the_list_of_models_says_what_they_read() -> None:
+    rows = dict(model_rows())
+    assert rows["heavy-t"] == "HEAVY with Student t law, constant mean; reads the column rv (--exog)"
+    assert rows["har-t"] == "HAR of absolute losses with Student t law, constant mean"
+    assert rows["expectile-regression"] == "expectile regression on lag1, variance; VaR and ES follow (Taylor)"
+    assert "heavy-t" not in without_exog()
+    assert {"har-t", "garch-t", "expectile-regression"} <= set(without_exog())
+    model = rc.LocationScale(mean=rc.ExogMean(("vix",)), volatility=rc.GARCH())
+    assert describe_model(model) == "GARCH(1,1) with normal law, mean by vix"
