@@ -12,6 +12,7 @@ from riskcore.distributions.levels import (
     implied_var_level,
     matched_expectile_level,
 )
+from riskcore.distributions.mixture import Mixture
 from riskcore.distributions.parametric import GED, Normal, ParametricLaw, StudentT
 from riskcore.distributions.rows import LawRows, law_rows, upper_second_moment
 from riskcore.distributions.sample import AgeWeighted, Empirical, SampleLaw
@@ -35,6 +36,7 @@ __all__ = [
     "Empirical",
     "Law",
     "LawRows",
+    "Mixture",
     "Normal",
     "ParametricLaw",
     "SampleLaw",

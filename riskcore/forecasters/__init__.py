@@ -9,6 +9,7 @@ from riskcore.distributions import GED, AgeWeighted, Empirical, Normal, SkewT, S
 from riskcore.forecasters.base import Fitted, Forecaster, Predictive
 from riskcore.forecasters.care import CARE
 from riskcore.forecasters.location_scale import LocationScale, historical
+from riskcore.forecasters.regimes import MarkovSwitching
 from riskcore.forecasters.regression import ExpectileRegression, expectile_regression
 from riskcore.volatility import EGARCH, EWMA, GARCH, GJR, Constant
 
@@ -34,6 +35,9 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "egarch-ged": LocationScale(volatility=EGARCH(), law=GED()),
         "egarch-fhs": LocationScale(volatility=EGARCH(), law=Empirical()),
         "care-linear": CARE("linear"),
+        "regime": MarkovSwitching(),
+        "regime-3": MarkovSwitching(regimes=3),
+        "regime-t": MarkovSwitching(law=StudentT()),
     }
 )
 
@@ -44,6 +48,7 @@ __all__ = [
     "Fitted",
     "Forecaster",
     "LocationScale",
+    "MarkovSwitching",
     "Predictive",
     "expectile_regression",
     "historical",
