@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from riskcore.distributions import GED, AgeWeighted, Empirical, Normal, SkewT, StudentT
 from riskcore.forecasters.base import Fitted, Forecaster, Predictive
+from riskcore.forecasters.bayes import BayesExpectile, bayesian_expectile_regression
 from riskcore.forecasters.care import CARE
 from riskcore.forecasters.location_scale import LocationScale, historical
 from riskcore.forecasters.regimes import MarkovSwitching
@@ -38,18 +39,21 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "regime": MarkovSwitching(),
         "regime-3": MarkovSwitching(regimes=3),
         "regime-t": MarkovSwitching(law=StudentT()),
+        "bayes-expectile": BayesExpectile(),
     }
 )
 
 __all__ = [
     "CARE",
     "FORECASTERS",
+    "BayesExpectile",
     "ExpectileRegression",
     "Fitted",
     "Forecaster",
     "LocationScale",
     "MarkovSwitching",
     "Predictive",
+    "bayesian_expectile_regression",
     "expectile_regression",
     "historical",
 ]

@@ -119,12 +119,10 @@ class MarkovSwitching:
         varied = scale > LEAST_SPREAD * float(np.abs(losses).max())
         require(varied, "losses are constant: regimes need variation", FitError)
         y = (losses - centre) / scale
-        arguments = (y, lagged(y), *self.problem)
+        arguments: tuple[Any, ...] = (y, lagged(y), *self.problem)
         starts = sorted_days(y, self.regimes)
         points = np.empty((len(starts), len(self.parameter_names)))
-        reached = np.array(
-            [climb(*arguments[:2], row, *self.problem, ROUNDS, x) for row, x in zip(starts, points, strict=True)]
-        )
+        reached = np.array([climb(*arguments, days, ROUNDS, x) for days, x in zip(starts, points, strict=True)])
         best = np.argsort(-reached, kind="stable")[: self.regimes]
         found = [descend(points[i], *arguments, STEPS, SETTLED) for i in best]
         values = np.array([-value for value, _ in found])

@@ -300,7 +300,7 @@ def maximise_expected(
 
 @njit(cache=True, error_model="numpy")
 def climb(
-    y: FloatArray, lag: FloatArray, labels: IntArray, k: int, lags: int, shapes: int, floor: float, nu: float,
+    y: FloatArray, lag: FloatArray, k: int, lags: int, shapes: int, floor: float, nu: float, labels: IntArray,
     rounds: int, x: FloatArray,
 ) -> float:  # fmt: skip
     """EM from days sorted into regimes: the log-likelihood before the last round, and the point reached."""
