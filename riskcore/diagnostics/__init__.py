@@ -1,5 +1,6 @@
 """How well a model fits one window: parameters, residuals, PIT, news impact, levels."""
 
+from riskcore.diagnostics.bands import ExpectileBand, expectile_band
 from riskcore.diagnostics.dynamics import Dynamics, news_impact
 from riskcore.diagnostics.fit import ModelFit, fit_model
 from riskcore.diagnostics.levels import level_curve
@@ -9,8 +10,10 @@ from riskcore.diagnostics.tables import PARTS, comparison, why_not
 __all__ = [
     "PARTS",
     "Dynamics",
+    "ExpectileBand",
     "ModelFit",
     "comparison",
+    "expectile_band",
     "fit_model",
     "level_curve",
     "news_impact",

@@ -188,7 +188,7 @@ def bayesian_expectile_regression(
     heavy = np.sqrt(FREEDOM / generator.chisquare(FREEDOM, total))
     points, scales, spreads = np.empty((total, k)), np.empty(total), np.empty(total)
     moves = chain(
-        y, np.ascontiguousarray(x.T), float(level), mode, np.linalg.cholesky(working),
+        y, np.ascontiguousarray(x.T), float(level), mode, np.linalg.cholesky(working).astype(np.float64),
         generator.standard_normal((total, k)), np.where(independent, heavy, 2.38 / math.sqrt(k)), independent, FREEDOM,
         np.log(generator.random(total)), generator.standard_gamma(0.5 * n, total),
         generator.standard_gamma(prior_shape + 0.5 * k, total), prior_rate, points, scales, spreads,
@@ -221,7 +221,7 @@ def _covariances(y: FloatArray, x: FloatArray, level: float, mode: FloatArray) -
     scores = (weight * residual)[:, None] * x
     squares = float(np.sum(weight * residual**2))
     require(squares > 1e-20 * y.size, "the fit must leave residuals, got none: more losses are needed", FitError)
-    return bread @ (scores.T @ scores) @ bread, squares / y.size * bread
+    return np.asarray(bread @ (scores.T @ scores) @ bread), np.asarray(squares / y.size * bread, dtype=np.float64)
 
 
 def _root(matrix: FloatArray) -> FloatArray:
