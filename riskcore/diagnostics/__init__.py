@@ -4,6 +4,7 @@ from riskcore.diagnostics.bands import ExpectileBand, expectile_band
 from riskcore.diagnostics.dynamics import Dynamics, news_impact
 from riskcore.diagnostics.fit import ModelFit, fit_model
 from riskcore.diagnostics.levels import level_curve
+from riskcore.diagnostics.regimes import regime_probabilities, regime_table
 from riskcore.diagnostics.residuals import pit_values, residual_acf, residual_qq
 from riskcore.diagnostics.tables import PARTS, comparison, why_not
 
@@ -18,6 +19,8 @@ __all__ = [
     "level_curve",
     "news_impact",
     "pit_values",
+    "regime_probabilities",
+    "regime_table",
     "residual_acf",
     "residual_qq",
     "why_not",

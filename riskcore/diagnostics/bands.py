@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from scipy import special
@@ -185,7 +185,7 @@ class _Paths:
     """Means and variances of rows 0..n of scaled losses as functions of the parameters, the presample variance held."""
 
     def __init__(self, fitted: FittedLocationScale, y: FloatArray, scale: float) -> None:
-        self.volatility: Any = fitted.settings.volatility
+        self.volatility = cast(Any, fitted.settings.volatility)
         self.estimate: VolatilityFit = fitted.estimate
         self.y, self.presample = y, fitted.estimate.presample / scale**2
         params: dict[str, float] = self.volatility.rescaled(fitted.estimate.params, 1.0 / scale)

@@ -83,7 +83,8 @@ class Mixture:
         require(
             not bool((self.weights < 0.0).any() or off.any()), "weights must be at least 0 and sum to 1 in each row"
         )
-        require(not bool((self.scales <= 0.0).any()), f"scales must be positive, got {self.scales.min()!r}")
+        flat = self.scales[self.scales <= 0.0]
+        require(flat.size == 0, f"scales must be positive, got {flat[:1].tolist()}")
         for law in self.laws:
             require(not law.free, f"laws must have nothing free, got {law!r}")
 
@@ -307,7 +308,7 @@ class Mixture:
             t = np.arange(-n, n + 1) * step
             node, weight = np.sinh(t), np.cosh(t) * step
             chosen = np.flatnonzero(halvings == times)
-            for some in np.array_split(chosen, max(1, chosen.size * t.size // _CHUNK)):
+            for some in np.array_split(chosen, min(chosen.size, 1 + chosen.size * t.size // _CHUNK)):
                 part = rows.take(some)
                 x = part._mean[:, None] + part._spread[:, None] * node
                 mass = np.hstack([part._mass(x[:, :n], False), part._mass(x[:, n:], True)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -34,9 +34,10 @@ LEAST_SPREAD = 1e-12
 
 @dataclass(frozen=True)
 class MarkovSwitching:
-    r"""Markov-switching losses: in regime j, :math:`L_t = \mu_j + \phi_j L_{t-1} + \sigma_j Z_t`.
+    r"""Markov-switching losses: a hidden chain says which of two or three laws holds.
 
-    .. math:: P(S_t = j \mid S_{t-1} = i) = p_{ij}, \qquad
+    .. math:: L_t = \mu_j + \phi_j L_{t-1} + \sigma_j Z_t \text{ in regime } j, \quad
+              P(S_t = j \mid S_{t-1} = i) = p_{ij}, \quad
               \pi_{t+1} = P'f_t, \quad f_{t,j} \propto \pi_{t,j}\, g_j(L_t)
 
     The chain starts in its long-run shares, and the loss before the first is taken as the window's mean. Tomorrow's law
@@ -110,7 +111,9 @@ class MarkovSwitching:
 
     def fit(self, losses: FloatArray, targets: Sequence[Target], start: Fitted | None = None) -> FittedMarkovSwitching:
         """Estimate on one window; FitError for too few or constant losses. `start` is not used: every fit is cold."""
-        from riskcore.kernels.regimes import climb, descend
+        from riskcore.kernels import regimes
+
+        climb, descend = cast(Any, regimes.climb), cast(Any, regimes.descend)
 
         least = ROWS_EACH * self.regimes
         require(losses.size >= least, f"losses must have at least {least} rows, got {losses.size}", FitError)

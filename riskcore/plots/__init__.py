@@ -21,6 +21,7 @@ from riskcore.plots.fitted import (
     fitted_pit,
     level_curve,
     news_impact,
+    regime_probabilities,
     residual_acf,
     residual_qq,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "p_value_heatmap",
     "pit_histogram",
     "rebased_prices",
+    "regime_probabilities",
     "reliability_diagram",
     "residual_acf",
     "residual_qq",
