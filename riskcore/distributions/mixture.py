@@ -14,7 +14,7 @@ from scipy import special
 
 from riskcore._types import FloatArray, Target
 from riskcore.distributions.base import Values, measure_of, probabilities, solve_expectile, unwrap
-from riskcore.distributions.parametric import Normal, ParametricLaw
+from riskcore.distributions.parametric import Normal, ParametricLaw, StudentT
 from riskcore.errors import require
 
 _COARSEST, _FINENESS = 0.2, 0.35
@@ -37,14 +37,14 @@ class Mixture:
         Probabilities of the components; each row sums to one.
     means, scales : array_like, shape (K,) or (m, K)
         Mean and standard deviation of each component.
-    laws : sequence of ParametricLaw
+    laws : sequence of Normal or StudentT
         Standardised law of each component, with nothing free.
 
     Raises
     ------
     ConfigError
-        If shapes differ, weights are negative or do not sum to one, a scale is not positive, or a law has a free
-        parameter.
+        If shapes differ, weights are negative or do not sum to one, a scale is not positive, or a law is
+        another one or has a free parameter.
 
     Notes
     -----
@@ -86,6 +86,8 @@ class Mixture:
         flat = self.scales[self.scales <= 0.0]
         require(flat.size == 0, f"scales must be positive, got {flat[:1].tolist()}")
         for law in self.laws:
+            known = isinstance(law, Normal | StudentT)  # the rule for CRPS needs densities without a kink
+            require(known, f"laws must be Normal or StudentT, got {law!r}")
             require(not law.free, f"laws must have nothing free, got {law!r}")
 
     @property
@@ -239,8 +241,9 @@ class Mixture:
         mean, spread = self._wide(self._mean), self._wide(self._spread)
         ends = [m + s * law._ppf(p) for w, m, s, law in self._parts(p) if np.any(w != 0.0)]
         low, high = np.minimum.reduce(np.broadcast_arrays(*ends)), np.maximum.reduce(np.broadcast_arrays(*ends))
+        low, high = low - 1e-9 * spread, high + 1e-9 * spread  # a quantile may be that of one component
         x = np.clip(mean + spread * special.ndtri(p), low, high)
-        arrived = low == high
+        arrived = np.zeros(x.shape, dtype=bool)
         for _ in range(200):
             log_mass = np.log(np.maximum(self._mass(x, upper), 1e-300))
             gap = sign * (log_mass - log_tail)  # positive: x is too low

@@ -23,6 +23,9 @@ ROUNDS = 12
 """Rounds of EM from each start."""
 START_NU = 8.0
 STEPS, SETTLED = 400, 1e-7
+POLISHES, FLAT, MARGIN, LEAST_BEND = 3, 1e-4, 0.5, 1e-3
+"""Newton steps at most; slope at which an estimate has settled; coordinates nearer to a bound or flatter than the last
+two stay where they are."""
 RARE = 1e-5
 """A transition less likely than this stands on the bound of its range."""
 SAME = 1e-4
@@ -138,10 +141,9 @@ class MarkovSwitching:
         sound = usable & ~np.array([self._degenerate(points[i], losses.size) for i in best])
         allowed = sound if sound.any() else usable
         chosen = int(np.argmax(np.where(allowed, values, -np.inf)))
-        point = self._ordered(points[best[chosen]])
+        point, slope = self._polished(self._ordered(points[best[chosen]]), arguments)
         agree = int((np.abs(values[usable] - values[chosen]) < SAME).sum())
-        settled = found[chosen][1] > 0
-        plain = settled and values[chosen] - values[0] < SAME
+        plain = slope < FLAT and values[chosen] - values[0] < SAME
         status = Status.boundary if self._on_edge(point) else Status.ok if plain else Status.retry
         return FittedMarkovSwitching(
             settings=self,
@@ -190,6 +192,33 @@ class MarkovSwitching:
                 logits[off],
             ]
         )
+
+    def _polished(self, point: FloatArray, arguments: tuple[Any, ...]) -> tuple[FloatArray, float]:
+        """The top near a point by Newton's steps in coordinates on no bound, and the largest slope left."""
+        from riskcore.kernels import regimes
+
+        cost, curvature = cast(Any, regimes.cost), cast(Any, regimes.curvature)
+        gradient, spread = np.empty(point.size), np.empty(point.size)
+        value = cost(point, *arguments, gradient, spread)
+        inside = np.abs(point) < regimes.FARTHEST - MARGIN
+        slope = float(np.abs(gradient[inside]).max(initial=0.0))
+        for _ in range(POLISHES):
+            if slope < SETTLED:
+                break
+            bend = curvature(point, *arguments)
+            use = inside & (np.diag(bend) > LEAST_BEND)
+            values, vectors = np.linalg.eigh(bend[np.ix_(use, use)])
+            if not use.any() or values.min() < LEAST_BEND:
+                break
+            to = point.copy()
+            to[use] -= vectors @ ((vectors.T @ gradient[use]) / values)
+            after = np.empty(point.size)
+            found = cost(to, *arguments, after, spread)
+            steep = float(np.abs(after[inside]).max(initial=0.0))
+            if not (found <= value + 1e-9 and steep < slope):
+                break
+            point, value, gradient, slope = to, found, after, steep
+        return point, slope
 
     def _degenerate(self, point: FloatArray, n_rows: int) -> bool:
         """Whether a regime has collapsed to the floor of its variance or holds next to no days."""
@@ -311,7 +340,7 @@ class FittedMarkovSwitching:
     @staticmethod
     def _identified(bread: FloatArray) -> BoolArray:
         """Coordinates in which the likelihood bends: those on the bound of a range do not move an estimate."""
-        return np.asarray(np.diag(bread) > 1e-3)
+        return np.asarray(np.diag(bread) > LEAST_BEND)
 
     def filtered(self, losses: FloatArray) -> FloatArray:
         """Probabilities (n, K) of each day's regime given the losses up to it; `losses` start where fit's did."""
