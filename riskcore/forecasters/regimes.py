@@ -19,8 +19,8 @@ FLOOR = 0.0025
 """Least variance of a regime as a share of the sample's: a twentieth of its standard deviation."""
 ROWS_EACH = 15
 """Fewest losses for each regime."""
-ROUNDS = 12
-"""Rounds of EM from each start."""
+ROUNDS = {2: (12, 0), 3: (8, 15)}
+"""Rounds of EM and steps of descent from each start, by the number of regimes; the best go on, as many as regimes."""
 START_NU = 8.0
 STEPS, SETTLED = 400, 1e-7
 POLISHES, FLAT, MARGIN, LEAST_BEND = 3, 1e-4, 0.5, 1e-3
@@ -128,8 +128,11 @@ class MarkovSwitching:
         arguments: tuple[Any, ...] = (y, lagged(y), *self.problem)
         starts = sorted_days(y, self.regimes)
         points = np.empty((len(starts), len(self.parameter_names)))
-        reached = np.array([climb(*arguments, days, ROUNDS, x) for days, x in zip(starts, points, strict=True)])
-        best = np.argsort(-reached, kind="stable")[: self.regimes]
+        rounds, first_steps = ROUNDS[self.regimes]
+        for days, x in zip(starts, points, strict=True):
+            climb(*arguments, days, rounds, x)
+        near = np.array([descend(x, *arguments, first_steps, SETTLED)[0] for x in points])
+        best = np.argsort(near, kind="stable")[: self.regimes]
         found = [descend(points[i], *arguments, STEPS, SETTLED) for i in best]
         values = np.array([-value for value, _ in found])
         usable = np.isfinite(values)
