@@ -186,7 +186,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "EGARCH": Step(lambda: _walk("egarch"), 2.0),
         "CARE": Step(lambda: _walk("care"), 23.0),
         "recursive tails": Step(_recursive_tails, 14.0),
-        "Markov regimes": Step(lambda: _walk("regime"), 14.0),
+        "Markov regimes": Step(lambda: _walk("regime"), 12.0),
         "Bayesian expectiles": Step(lambda: _walk("bayes"), 2.0),
         "other models": Step(_others, 0.0),
         "scores and backtests": Step(_judge, 10.0),

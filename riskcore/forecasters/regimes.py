@@ -200,7 +200,7 @@ class MarkovSwitching:
         """The top near a point by Newton's steps in coordinates on no bound, and the largest slope left."""
         from riskcore.kernels import regimes
 
-        cost, curvature = cast(Any, regimes.cost), cast(Any, regimes.curvature)
+        cost = cast(Any, regimes.cost)
         gradient, spread = np.empty(point.size), np.empty(point.size)
         value = cost(point, *arguments, gradient, spread)
         inside = np.abs(point) < regimes.FARTHEST - MARGIN
@@ -208,7 +208,7 @@ class MarkovSwitching:
         for _ in range(POLISHES):
             if slope < SETTLED:
                 break
-            bend = curvature(point, *arguments)
+            bend = _curvature(point, arguments)
             use = inside & (np.diag(bend) > LEAST_BEND)
             values, vectors = np.linalg.eigh(bend[np.ix_(use, use)])
             if not use.any() or values.min() < LEAST_BEND:
@@ -327,10 +327,7 @@ class FittedMarkovSwitching:
     @cached_property
     def covariance(self) -> FloatArray | None:
         """Sandwich covariance of the kernel's coordinates, or None."""
-        from riskcore.kernels.regimes import curvature
-
-        arguments = self._arguments(self.window)
-        bread = curvature(self.point, *arguments)
+        bread = _curvature(self.point, self._arguments(self.window))
         inside = self._identified(bread)
         if not inside.any() or np.linalg.eigvalsh(bread[np.ix_(inside, inside)]).min() <= 0.0:
             return None
@@ -411,6 +408,21 @@ class FittedMarkovSwitching:
             self.point if point is None else point, *self._arguments(losses)
         )
         return found
+
+
+def _curvature(point: FloatArray, arguments: tuple[Any, ...]) -> FloatArray:
+    """Second derivatives of minus the log-likelihood, by central differences of its gradient."""
+    from riskcore.kernels import regimes
+
+    spread = np.empty(point.size)
+
+    def gradient(x: FloatArray) -> FloatArray:
+        out = np.empty(x.size)
+        cast(Any, regimes.cost)(x, *arguments, out, spread)
+        return out
+
+    found = _slopes(gradient, point)
+    return 0.5 * (found + found.T)
 
 
 def _slopes(function: Any, point: FloatArray) -> FloatArray:

@@ -435,29 +435,6 @@ def descend(
 
 
 @njit(cache=True, error_model="numpy")
-def curvature(
-    x: FloatArray, y: FloatArray, lag: FloatArray, k: int, lags: int, shapes: int, floor: float, nu: float
-) -> FloatArray:
-    """Second derivatives of minus the log-likelihood, by central differences of its gradient."""
-    d = x.size
-    out, up, down, ignored, at = np.empty((d, d)), np.empty(d), np.empty(d), np.empty(d), x.copy()
-    for c in range(d):
-        h = 1e-5 * max(1.0, abs(x[c]))
-        at[c] = x[c] + h
-        cost(at, y, lag, k, lags, shapes, floor, nu, up, ignored)
-        at[c] = x[c] - h
-        cost(at, y, lag, k, lags, shapes, floor, nu, down, ignored)
-        at[c] = x[c]
-        for b in range(d):
-            out[c, b] = (up[b] - down[b]) / (2.0 * h)
-    for c in range(d):
-        for b in range(c):
-            out[c, b] = 0.5 * (out[c, b] + out[b, c])
-            out[b, c] = out[c, b]
-    return out
-
-
-@njit(cache=True, error_model="numpy")
 def probabilities(
     x: FloatArray, y: FloatArray, lag: FloatArray, k: int, lags: int, shapes: int, floor: float, nu: float
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
