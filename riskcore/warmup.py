@@ -124,7 +124,7 @@ def _others() -> Forecasts | None:
 
     left = {name.partition("-")[0] for name in FORECASTERS}
     left -= {"historical", "age", "cornish", "ewma", "fhs", "garch", "gjr", "egarch", "care", "caviar"}
-    left -= {"har", "realized", "heavy", "expectile"}
+    left -= {"har", "realized", "heavy", "expectile", "regime", "bayes"}
     return _walk(*left) if left else None
 
 
@@ -213,6 +213,8 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "CARE": Step(lambda: _walk("care-linear"), 23.0),
         "realized volatilities": Step(lambda: _walk("har", "realized", "heavy", "expectile"), 4.0),
         "recursive tails": Step(_recursive_tails, 14.0),
+        "Markov regimes": Step(lambda: _walk("regime"), 12.0),
+        "Bayesian expectiles": Step(lambda: _walk("bayes"), 2.0),
         "other models": Step(_others, 0.0),
         "scores and backtests": Step(_judge, 10.0),
         "regressions of VaR and ES": Step(_regress, 8.0),

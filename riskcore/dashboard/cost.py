@@ -31,6 +31,8 @@ _ARCH, _LOG_ARCH = 0.15, 0.4
 """GARCH or GJR, and EGARCH, with the mean an autoregression: 0.1 to 0.2, and up to 0.5."""
 _TWO_STEPS = 0.01
 """HAR, Realized GARCH and HEAVY, with a law."""
+_REGIMES, _CHAIN = 0.009, 0.004
+"""Two normal regimes; a thousand draws of a Bayesian regression."""
 _LAW, _SKEWED_LAW = 0.005, 0.06
 """A law's parameters alone, from standardised losses."""
 
@@ -124,11 +126,15 @@ def _seconds(model: Forecaster, *, expanding: bool = False) -> float:
     >>> _seconds(LocationScale(mean=AR1(), volatility=GARCH()))
     0.15
     """
-    from riskcore.forecasters import LocationScale
+    from riskcore.forecasters import BayesExpectile, LocationScale, MarkovSwitching
     from riskcore.volatility.base import gaussian_if_sample
     from riskcore.volatility.problem import serves
     from riskcore.volatility.twostep import TwoStep
 
+    if isinstance(model, MarkovSwitching):
+        return _REGIMES * (2.0 if model.law.free else 1.0) * (3.0 if model.regimes == 3 else 1.0)
+    if isinstance(model, BayesExpectile):
+        return _CHAIN * model.draws / 1000
     if not isinstance(model, LocationScale):
         return _DIRECT
     volatility, law = model.volatility, model.law

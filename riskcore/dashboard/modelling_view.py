@@ -300,6 +300,30 @@ def thresholds(fit: ModelFit, kept: str) -> None:
         )
 
 
+def regimes(fit: ModelFit, kept: str) -> None:
+    """Probabilities of the regimes over the window, and what the regimes are."""
+    title = _title("Regimes", fit)
+    _part(
+        fit, "regimes", kept,
+        lambda: plots.regime_probabilities(diagnostics.regime_probabilities(fit), title=title),
+        "Probabilities of the regimes on each day of the window, stacked",
+    )  # fmt: skip
+    if diagnostics.why_not(fit, "regimes"):
+        return
+    st.caption(
+        "Each day's probabilities use the losses up to that day, with parameters of the whole window. Tomorrow's law "
+        "mixes the regimes by the probabilities in the last column."
+    )
+    _table(
+        diagnostics.regime_table(fit),
+        {
+            "regime": ("regime", None), "volatility": ("volatility", PERCENT), "share": ("share of days", "{:.1%}"),
+            "days": ("days of a stay", "{:,.1f}"), "today": ("today", "{:.1%}"), "tomorrow": ("tomorrow", "{:.1%}"),
+        },
+        key="regimes", alt="Regimes with volatility, share of days, length of a stay and probabilities",
+    )  # fmt: skip
+
+
 def _part(fit: ModelFit, part: str, kept: str, draw: Callable[[], go.Figure], alt: str) -> None:
     """A chart, or why the fit has none."""
     reason = diagnostics.why_not(fit, part)
@@ -339,6 +363,7 @@ TABS: Mapping[str, Callable[[ModelFit, str], None]] = {
     "News impact": news_impact,
     "Levels": levels,
     "Threshold": thresholds,
+    "Regimes": regimes,
 }
 """Parts of the page, of which only the one looked at is drawn."""
 

@@ -13,10 +13,11 @@ import pandas as pd
 from riskcore._types import FloatArray, Target, WalkForward
 from riskcore.diagnostics.dynamics import Dynamics, dynamics_of
 from riskcore.diagnostics.parameters import likelihood_kind, n_estimated, parameter_table, window_likelihood
-from riskcore.distributions import Law, ResidualLaw, SampleLaw, SampleSettings
+from riskcore.distributions import Law, Mixture, ResidualLaw, SampleLaw, SampleSettings
 from riskcore.errors import DataError, FitError, require
-from riskcore.forecasters import Fitted, Forecaster
+from riskcore.forecasters import Fitted, Forecaster, Predictive
 from riskcore.forecasters.location_scale import FittedLocationScale
+from riskcore.forecasters.regimes import FittedMarkovSwitching
 from riskcore.forecasts import STATUS_WORDS, Forecasts
 from riskcore.indicators import beside_expectile, expectile_table
 from riskcore.volatility import VolatilityFit
@@ -68,13 +69,16 @@ class ModelFit:
         Optimisations tried.
     series : DataFrame
         In-sample, by date: loss, mean, volatility, residual, pit, and a column for each target that is offered; NaN
-        where the model has no law. Parameters and sample law are those of the whole window.
+        where the model has no law. Parameters and sample law are those of the whole window. With regimes the law
+        differs from day to day, and a residual is the normal quantile of the day's PIT.
     law : Law, optional
         Standardised law of the next day's loss.
     estimate : VolatilityFit, optional
         Estimates of a location-scale model.
     failure : str
         Why the model's own estimation failed; then `forecasts` holds what stands in, if anything does.
+    chain : FittedMarkovSwitching, optional
+        Estimates of a Markov-switching model.
     """
 
     asset: str
@@ -91,6 +95,7 @@ class ModelFit:
     law: Law | None = field(repr=False)
     estimate: VolatilityFit | None = field(repr=False)
     failure: str
+    chain: FittedMarkovSwitching | None = field(default=None, repr=False)
 
     @property
     def aic(self) -> float:
@@ -234,6 +239,7 @@ def fit_model(
         law=law,
         estimate=None if estimate is None else replace(estimate, errors=dict),  # closures cannot be stored or sent
         failure=kept.failure,
+        chain=kept.fitted if isinstance(kept.fitted, FittedMarkovSwitching) else None,
     )
 
 
@@ -289,16 +295,32 @@ def _in_sample(
         out["mean"], out["volatility"], out["residual"], out["pit"] = mean, volatility, residual, law.pit(residual)
         for target in targets:
             out[target.label] = mean + scale * law.value(target)
+    elif isinstance(fitted, FittedMarkovSwitching):
+        _in_regimes(out, fitted.in_sample(values), values, targets)
     elif law is None and targets:  # a model of the measures alone: its steps from each row to the next
         before = {name: columns[:-1] for name, columns in given.items()}
         out.iloc[1:, len(SERIES) :] = fitted.predict(values[:-1], targets, values.size - 1, **before)
     return out, law
 
 
+def _in_regimes(out: pd.DataFrame, days: Predictive, losses: FloatArray, targets: Sequence[Target]) -> None:
+    """Columns of a model whose law differs from day to day: residuals are normal quantiles of the PIT."""
+    from scipy.special import ndtri
+
+    z = (losses - days.mean) / days.volatility
+    out["mean"], out["volatility"], out["pit"] = days.mean, days.volatility, days.law.pit(z)
+    smallest = np.finfo(np.float64).tiny
+    out["residual"] = ndtri(np.clip(out["pit"].to_numpy(), smallest, 1.0 - 1e-16))
+    for target in targets:
+        out[target.label] = days.mean + days.volatility * days.law.value(target)
+
+
 def _one_law(law: Law) -> Law:
-    """The law of a single day: a sample of one row becomes a sample."""
+    """The law of a single day: a sample or mixture of one row becomes one."""
     if isinstance(law, ResidualLaw):
         return law if law.single else law.row(0)
+    if isinstance(law, Mixture) and law.weights.ndim == 2:
+        return law.row(0)
     if not isinstance(law, SampleLaw) or law.rows.ndim == 1:
         return law
     return SampleLaw(law.rows[0], None if law.weights is None else law.weights[0])

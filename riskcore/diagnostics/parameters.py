@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -23,6 +24,8 @@ ON_EDGE = ("omega", "alpha", "beta", "w", "a", "b", "wR", "aR", "bR")
 """Zero is the bound of these in a variance recursion, so a two-sided p-value is a rough guide."""
 NO_ZERO = ("nu", "shape", "s2", "c")
 """Zero lies outside the range of these, so there is nothing to test."""
+OF_REGIMES = re.compile(r"(sigma|nu|p)\d+")
+"""Scales, degrees of freedom and transitions of regimes, of which the same holds or zero is the end of the range."""
 BY_LAW, NOT_MAXIMISED, QUASI = "law", "law, not maximised", "normal quasi-likelihood"
 """Kinds of likelihood."""
 
@@ -53,7 +56,7 @@ def parameter_table(forecaster: Forecaster, fitted: Fitted | None) -> pd.DataFra
             continue
         error = errors.get(name, math.nan)
         error = error if math.isfinite(error) and error > 0 else math.nan
-        testable = name not in NO_ZERO
+        testable = name not in NO_ZERO and not OF_REGIMES.fullmatch(name)
         t = estimate / error if testable else math.nan
         note = "zero is the limit of its range: p is a rough guide" if name in ON_EDGE and not log_variance else ""
         note = note if math.isfinite(t) else ""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from riskcore._types import FloatArray
-from riskcore.distributions import Law, Normal
+from riskcore.distributions import Law, Mixture, Normal
 from riskcore.errors import require
 from riskcore.forecasters import LocationScale
 
@@ -36,9 +36,10 @@ def no_residuals(fit: ModelFit) -> str:
 def reference_law(fit: ModelFit) -> tuple[Law, str]:
     """The law that residuals are compared with, and its name: the fitted law, or the normal law for a sample law.
 
-    A sample law *is* the residuals, so against itself every model would look right.
+    A sample law *is* the residuals, so against itself every model would look right. Residuals of a model with regimes
+    are normal quantiles.
     """
-    if fit.law is None or fit.law.is_sample:
+    if fit.law is None or fit.law.is_sample or isinstance(fit.law, Mixture):
         return Normal(), "normal"
     return fit.law, fit.law.short
 

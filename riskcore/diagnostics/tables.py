@@ -11,6 +11,7 @@ from riskcore._types import Target
 from riskcore.diagnostics.dynamics import no_news_impact
 from riskcore.diagnostics.fit import ModelFit
 from riskcore.diagnostics.levels import no_levels
+from riskcore.diagnostics.regimes import no_regimes
 from riskcore.diagnostics.residuals import no_pit, no_residuals
 from riskcore.diagnostics.thresholds import no_thresholds
 from riskcore.errors import require
@@ -23,6 +24,7 @@ PARTS: Mapping[str, Callable[[ModelFit], str]] = MappingProxyType(
         "news_impact": no_news_impact,
         "level_curve": no_levels,
         "tail_thresholds": no_thresholds,
+        "regimes": no_regimes,
     }
 )
 """Parts of a diagnosis, each with the question why a fit has it not."""

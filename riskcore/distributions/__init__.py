@@ -14,6 +14,7 @@ from riskcore.distributions.levels import (
     implied_var_level,
     matched_expectile_level,
 )
+from riskcore.distributions.mixture import Mixture
 from riskcore.distributions.parametric import GED, Normal, ParametricLaw, StudentT
 from riskcore.distributions.residual import ResidualLaw
 from riskcore.distributions.rows import LawRows, law_rows, upper_second_moment
@@ -42,6 +43,7 @@ __all__ = [
     "Empirical",
     "Law",
     "LawRows",
+    "Mixture",
     "Normal",
     "ParametricLaw",
     "ResidualLaw",

@@ -17,9 +17,11 @@ from riskcore.distributions import (
     VolatilityWeighted,
 )
 from riskcore.forecasters.base import Fitted, Forecaster, Predictive
+from riskcore.forecasters.bayes import BayesExpectile, bayesian_expectile_regression
 from riskcore.forecasters.care import CARE
 from riskcore.forecasters.caviar import CAViaR
 from riskcore.forecasters.location_scale import LocationScale, historical
+from riskcore.forecasters.regimes import MarkovSwitching
 from riskcore.forecasters.regression import expectile_regression
 from riskcore.forecasters.tail_regression import ExpectileRegression
 from riskcore.volatility import EGARCH, EWMA, GARCH, GJR, HAR, HEAVY, Constant, RealizedGARCH
@@ -63,6 +65,10 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "caviar-ig": CAViaR("ig"),
         "caviar-adaptive": CAViaR("adaptive"),
         "expectile-regression": ExpectileRegression(),
+        "regime": MarkovSwitching(),
+        "regime-3": MarkovSwitching(regimes=3),
+        "regime-t": MarkovSwitching(law=StudentT()),
+        "bayes-expectile": BayesExpectile(),
     }
 )
 
@@ -73,12 +79,15 @@ __all__ = [
     "CARE",
     "FORECASTERS",
     "TAIL_MODELS",
+    "BayesExpectile",
     "CAViaR",
     "ExpectileRegression",
     "Fitted",
     "Forecaster",
     "LocationScale",
+    "MarkovSwitching",
     "Predictive",
+    "bayesian_expectile_regression",
     "expectile_regression",
     "historical",
 ]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LAW_NAMES = {"normal": "normal", "t": "t", "skewt": "skewed t", "ged": "generalised error"}
 LEVEL_TICKS = (0.9, 0.95, 0.99, 0.995, 0.999)
 """As many as have room for two lines each on a narrow screen."""
+REGIME_COLOURS = (style.BAND, style.BAR, style.BAR_OUT)
+"""From calm to wild."""
 
 
 def conditional_volatility(series: pd.DataFrame, *, title: str = "") -> go.Figure:
@@ -52,6 +54,38 @@ def conditional_volatility(series: pd.DataFrame, *, title: str = "") -> go.Figur
         )  # fmt: skip
     figure.update_yaxes(title_text="loss (positive hurts)", tickformat="~%")
     text = "parameters of the whole window" if known else "the model has no volatility"
+    return style.finish(figure, title=style.safe(title), subtitle=text, height=360)
+
+
+def regime_probabilities(table: pd.DataFrame, *, title: str = "") -> go.Figure:
+    """Probabilities of the regimes over time, stacked to one; the calmest lies at the bottom.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `riskcore.diagnostics.regime_probabilities` returns it.
+    title : str
+        Of the figure; shown as it is, not as markup.
+
+    Returns
+    -------
+    plotly Figure
+        Areas, one for each regime.
+
+    Examples
+    --------
+    >>> regime_probabilities(rc.diagnostics.regime_probabilities(fit))  # doctest: +SKIP
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for name, colour in zip(table.columns, REGIME_COLOURS, strict=False):
+        figure.add_scatter(
+            x=table.index, y=table[name], name=str(name), mode="lines", stackgroup="regimes", fillcolor=colour,
+            line={"width": 0.5, "color": colour}, hovertemplate="%{y:.1%}",
+        )  # fmt: skip
+    figure.update_yaxes(title_text="probability", tickformat=".0%", range=[0.0, 1.0])
+    text = "given the losses up to each day; regime 1 is the calmest"
     return style.finish(figure, title=style.safe(title), subtitle=text, height=360)
 
 

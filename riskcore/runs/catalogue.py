@@ -86,7 +86,7 @@ def describe_model(forecaster: Forecaster) -> str:
     'filtered historical simulation with GJR-GARCH(1,1), constant mean'
     """
     from riskcore.distributions import LAWS
-    from riskcore.forecasters import CARE, CAViaR, ExpectileRegression, LocationScale
+    from riskcore.forecasters import CARE, BayesExpectile, CAViaR, ExpectileRegression, LocationScale, MarkovSwitching
     from riskcore.volatility import HAR, MEANS, VOLATILITIES, ExogMean
 
     if isinstance(forecaster, CARE):
@@ -97,6 +97,14 @@ def describe_model(forecaster: Forecaster) -> str:
     if isinstance(forecaster, ExpectileRegression):
         regressors = ", ".join(forecaster.regressors[1:]) or "a constant"
         return f"expectile regression on {regressors}; VaR and ES follow (Taylor)"
+    if isinstance(forecaster, MarkovSwitching):
+        lag = " and yesterday's loss in the mean" if forecaster.lags else ""
+        law = _LAWS[_registry_name(forecaster.law, LAWS)]
+        return f"{forecaster.regimes} Markov regimes with {law}{lag}; measures of their mixture"
+    if isinstance(forecaster, BayesExpectile):
+        return (
+            "expectile regression on yesterday's loss, posterior mean (Kuan, Yeh and Hsu's equation); expectiles only"
+        )
     if not isinstance(forecaster, LocationScale):
         return first_line(forecaster)
     volatility = _registry_name(forecaster.volatility, VOLATILITIES)
