@@ -8,6 +8,7 @@ from types import MappingProxyType
 from riskcore.distributions import GED, AgeWeighted, Empirical, Normal, SkewT, StudentT
 from riskcore.forecasters.base import Fitted, Forecaster, Predictive
 from riskcore.forecasters.care import CARE
+from riskcore.forecasters.joint import FZGAS, JointVaRES
 from riskcore.forecasters.location_scale import LocationScale, historical
 from riskcore.forecasters.regression import ExpectileRegression, expectile_regression
 from riskcore.volatility import EGARCH, EWMA, GARCH, GJR, Constant
@@ -34,15 +35,21 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "egarch-ged": LocationScale(volatility=EGARCH(), law=GED()),
         "egarch-fhs": LocationScale(volatility=EGARCH(), law=Empirical()),
         "care-linear": CARE("linear"),
+        "al-var-es": JointVaRES(),
+        "fz-gas": FZGAS(),
+        "fz-gas-2f": FZGAS("two-factor"),
+        "fz-gas-hybrid": FZGAS("hybrid"),
     }
 )
 
 __all__ = [
     "CARE",
     "FORECASTERS",
+    "FZGAS",
     "ExpectileRegression",
     "Fitted",
     "Forecaster",
+    "JointVaRES",
     "LocationScale",
     "Predictive",
     "expectile_regression",
