@@ -17,7 +17,7 @@ Tail = Literal["sav", "as"]
 Excess = Literal["multiplicative", "additive"]
 Factors = Literal["one-factor", "two-factor", "hybrid"]
 LEAST_SPREAD = 1e-12
-LEAST_HITS = 2.0
+LEAST_HITS = 3.0
 """Losses expected beyond the VaR in a window: with fewer a level is not estimated."""
 START_DAYS = 300
 """Days whose VaR, and mean excess over it, a recursion starts from."""
@@ -27,8 +27,9 @@ GRAIN = 2.0**30
 """Losses are estimated on at this many steps a standard deviation: a search that jumps must not hear of rounding."""
 NEAR, TINY = 7.0, -9.0
 """Transformed coordinates that stand for a bound: shares beyond 0.9991 or below 0.0009, positive numbers below 1e-4."""
-POLISHED, SHORT_POLISH, LONG_POLISH = 2, 40, 150
-"""Starts that are polished, and evaluations of a polish at most for each coordinate: first, and of the best."""
+POLISHED, POLISH, ROUNDS, GAIN = 2, 60, (4, 12), 1e-6
+"""Starts that are polished, evaluations of a polish at most for each coordinate, rounds of the best at most (more with
+one factor, whose score is quick), and what a round gains at least for another."""
 
 
 @dataclass(frozen=True)
@@ -290,8 +291,12 @@ def _fit_level(kind: str, x: FloatArray, level: float) -> Level:
     kinds, units = np.empty(joint.LARGEST, dtype=np.int64), np.empty(joint.LARGEST)
     joint.coordinates(model, level, kinds, units)
     none, empty, deep = np.empty(0), np.empty((0, 0)), np.empty((0, 0, 0))
+
+    def score(q: FloatArray, sharp: float) -> float:
+        return float(joint.score(x, logs, model, level, sharp, q, first, none, empty, deep))
+
     points = joint.grid(x, model, level, first, v, e)
-    values = [joint.score(x, logs, model, level, joint.SOFT, q, first, none, empty, deep) for q in points]
+    values = [score(q, joint.SOFT) for q in points]
     thetas, soft = [], []
     for places in np.split(np.arange(len(points)), len(joint.DECAYS)):
         best = min(places, key=lambda i: values[i])
@@ -300,21 +305,24 @@ def _fit_level(kind: str, x: FloatArray, level: float) -> Level:
             joint.transformed(points[best], kinds, units, theta)
             soft.append(joint.descend(x, logs, model, level, joint.SOFT, first, kinds, units, theta)[0])
             thetas.append(theta)
-    polished = []
+    polished, q, by = [], np.empty(size), np.empty(size)
     for i in np.argsort(soft, kind="stable")[:POLISHED]:
         joint.descend(x, logs, model, level, joint.SHARP, first, kinds, units, thetas[i])
-        reached, _, _ = joint.polish(
-            x, logs, model, level, first, kinds, units, thetas[i], 0.05, SHORT_POLISH * size
-        )  # fmt: skip
+        joint.natural(thetas[i], kinds, units, q, by)
+        if not np.isfinite(score(q, joint.EXACT)):  # smoothed hits led to where hits as they are have no path
+            joint.transformed(min(points, key=lambda q: score(q, joint.EXACT)), kinds, units, thetas[i])
+        reached, _, _ = joint.polish(x, logs, model, level, first, kinds, units, thetas[i], 0.05, POLISH * size)
         polished.append((reached, i))
-    lowest, best = min(polished, default=(np.inf, 0))
+    lowest, place = min(polished, default=(np.inf, 0))
     if not np.isfinite(lowest):
         return nothing
-    theta = thetas[best]
-    lowest, _, settled = joint.polish(
-        x, logs, model, level, first, kinds, units, theta, 0.02, LONG_POLISH * size
-    )  # fmt: skip
-    q, by = np.empty(size), np.empty(size)
+    theta, before = thetas[place], np.inf
+    for _ in range(ROUNDS[model in (joint.GAS, joint.HYBRID)]):
+        before = lowest
+        lowest, _, _ = joint.polish(x, logs, model, level, first, kinds, units, theta, 0.02, POLISH * size)
+        if before - lowest < GAIN:
+            break
+    settled = before - lowest < GAIN
     joint.natural(theta, kinds, units, q, by)
     share = (kinds[:size] == joint.SHARE) | (kinds[:size] == joint.BELOW)
     bound = (share & (np.abs(theta) > NEAR)) | ((kinds[:size] == joint.POSITIVE) & (theta < TINY))
@@ -337,7 +345,9 @@ def _first(kind: str, x: FloatArray, level: float, tail: tuple[float, float]) ->
     return np.array([early, float(np.mean(above) - early) if above.size else e - v, 0.0])
 
 
-def _covariance(x: FloatArray, logs: FloatArray, model: int, level: float, first: FloatArray, q: FloatArray) -> FloatArray:
+def _covariance(
+    x: FloatArray, logs: FloatArray, model: int, level: float, first: FloatArray, q: FloatArray
+) -> FloatArray:
     r"""Covariance of the kernel's parameters: :math:`D^{-1} V D^{-1}/n`.
 
     V is the mean square of the score's slopes, D the mean of :math:`f_t(v_t)/((1-p) e_t) v_t' v_t'^T +

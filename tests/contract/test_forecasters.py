@@ -17,7 +17,14 @@ from riskcore.walkforward import loop, ordered_pairs, walk_forward
 sys.path.insert(0, str(Path(__file__).parent))
 import lookahead as la
 
+NO_FREE_MEAN = ("ewma", "fhs", "egarch", "care", "al-", "fz-", "dynamic")
+LEVELS_APART = ("al-", "fz-")
 ALL = pytest.mark.parametrize("name", list(FORECASTERS))
+
+
+def offered(name, targets=la.TARGETS):
+    """Which columns of a walk an entry fills."""
+    return np.array([FORECASTERS[name].offers(t) for t in targets])
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +115,7 @@ def test_walk_at_once_is_the_definition(name, refit_every, losses):
     short = losses[: rows["stop"] - 1]
     got, want = both_ways(name, short, plan, **rows)
     same(got, want)
-    assert np.isfinite(got.values[got.status != Status.failed]).all()
+    assert np.isfinite(got.values[got.status != Status.failed][:, offered(name)]).all()
     assert np.isnan(got.density[-1, 2:]).all()
 
 
@@ -199,6 +206,8 @@ def test_ordering_where_there_is_a_law(name, losses):
     crossings = int((es < var).sum() + sum((np.diff(x, axis=1) < 0).sum() for x in (var, es, expectile)))
     if has_law:
         assert crossings == 0
+    elif name.startswith(LEVELS_APART):
+        pytest.skip(f"{crossings} crossings of levels that are estimated apart; such rows are marked, see below")
     else:
         assert crossings <= 0.05 * walk.values.size, f"{crossings} crossings"
 
@@ -210,11 +219,12 @@ def test_a_row_that_is_ok_has_its_levels_in_order(name, losses):
     walk = walk_forward(wild, FORECASTERS[name], targets, la.PLAN)
     ok = walk.values[walk.status < Status.implausible]
     assert ok.size
-    for low, high in ordered_pairs(targets):
+    columns = offered(name, targets)
+    for low, high in (pair for pair in ordered_pairs(targets) if columns[list(pair)].all()):
         assert (ok[:, high] >= ok[:, low] - 1e-9).all()
 
 
-@pytest.mark.parametrize("name", [n for n in FORECASTERS if not n.startswith(("ewma", "fhs", "egarch", "care"))])
+@pytest.mark.parametrize("name", [n for n in FORECASTERS if not n.startswith(NO_FREE_MEAN)])
 def test_shift_equivariance_with_a_free_mean(name, losses):
     """A constant added to every loss is added to every forecast."""
     shift = 0.004
@@ -255,5 +265,5 @@ def test_too_short_a_window_is_an_error_not_a_crash(name):
 def test_no_row_is_dropped(name, losses):
     walk = walk_forward(losses[:330], FORECASTERS[name], la.TARGETS, la.PLAN, stop=331)
     assert walk.values.shape[0] == walk.status.size == 81
-    assert np.isfinite(walk.values[walk.status != Status.failed]).all()
+    assert np.isfinite(walk.values[walk.status != Status.failed][:, offered(name)]).all()
     assert np.isnan(walk.density[-1, 2:]).all()
