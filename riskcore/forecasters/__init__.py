@@ -8,6 +8,7 @@ from types import MappingProxyType
 from riskcore.distributions import GED, AgeWeighted, Empirical, Normal, SkewT, StudentT
 from riskcore.forecasters.base import Fitted, Forecaster, Predictive
 from riskcore.forecasters.care import CARE
+from riskcore.forecasters.dynamic_level import DynamicLevel
 from riskcore.forecasters.joint import FZGAS, JointVaRES
 from riskcore.forecasters.location_scale import LocationScale, historical
 from riskcore.forecasters.regression import ExpectileRegression, expectile_regression
@@ -35,6 +36,7 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "egarch-ged": LocationScale(volatility=EGARCH(), law=GED()),
         "egarch-fhs": LocationScale(volatility=EGARCH(), law=Empirical()),
         "care-linear": CARE("linear"),
+        "dynamic-level": DynamicLevel(),
         "al-var-es": JointVaRES(),
         "fz-gas": FZGAS(),
         "fz-gas-2f": FZGAS("two-factor"),
@@ -46,6 +48,7 @@ __all__ = [
     "CARE",
     "FORECASTERS",
     "FZGAS",
+    "DynamicLevel",
     "ExpectileRegression",
     "Fitted",
     "Forecaster",

@@ -209,7 +209,7 @@ class FittedJoint:
     @property
     def params(self) -> Mapping[str, float]:
         """Parameters by level and name, in the units of the losses."""
-        found = {}
+        found: dict[str, float] = {}
         for p, level in self.levels.items():
             values, _ = _reported(self.kind, level.point, self.scale)
             found |= {f"{p!r}.{n}": float(x) for n, x in zip(self.names, values, strict=True)}
@@ -218,7 +218,7 @@ class FittedJoint:
     @property
     def standard_errors(self) -> Mapping[str, float]:
         """Sandwich errors with a kernel estimate of the density at the VaR; the hits of the path are taken as given."""
-        found = {}
+        found: dict[str, float] = {}
         for p, level in self.levels.items():
             _, slopes = _reported(self.kind, level.point, self.scale)
             variance = np.diag(slopes @ level.covariance @ slopes.T)

@@ -284,15 +284,15 @@ def score(
 ) -> float:  # fmt: skip
     """Mean FZ0 of a path; infinite without a hit, with a VaR that is not positive or an ES not above it.
 
-    `gradient` gets its slopes by `q`, `path` (2, n + 1) VaR and ES with the next day's, and `slopes` (2, size, n) theirs
-    by `q`; each is left out where it is empty. With ``sharp > 0`` hits are smoothed, in the score and in the path.
+    `gradient` gets its slopes by `q`, `path` (2, n + 1) VaR and ES with the next day's, and `slopes` (2, size, n) their
+    slopes by `q`; each is left out where it is empty. With ``sharp > 0`` hits are smoothed, in score and path.
     """
     if model == PAIR:
         return pair_score(x, level, sharp, q, first, gradient, path, slopes)
-    if model == GAS or model == HYBRID:
+    if model in (GAS, HYBRID):
         return factor_score(x, logs, model == HYBRID, level, sharp, q, first, gradient, path, slopes)
-    slope = model == AS or model == AS_ADDED
-    added = model == SAV_ADDED or model == AS_ADDED
+    slope = model in (AS, AS_ADDED)
+    added = model in (SAV_ADDED, AS_ADDED)
     return caviar_score(x, slope, added, level, sharp, q, first, gradient, path, slopes)
 
 
@@ -301,7 +301,7 @@ def coordinates(model: int, level: float, kinds: IntArray, units: FloatArray) ->
     """Fill what each coordinate may be and the unit it is measured in; returns their number."""
     size = SIZES[model]
     kinds[:], units[:] = FREE, 1.0
-    if model == GAS or model == HYBRID:
+    if model in (GAS, HYBRID):
         kinds[0], kinds[1], kinds[3] = SHARE, POSITIVE, BELOW
         if model == HYBRID:
             kinds[4] = POSITIVE
@@ -310,7 +310,7 @@ def coordinates(model: int, level: float, kinds: IntArray, units: FloatArray) ->
         units[0], units[1], units[4], units[6] = 0.05, 0.05, 0.1, 0.1
         units[5], units[7] = 0.2 * (1.0 - level), 0.2 * (1.0 - level)
     else:
-        m = 4 if model == AS or model == AS_ADDED else 3
+        m = 4 if model in (AS, AS_ADDED) else 3
         kinds[1], units[0], units[1], units[2] = SHARE, 0.1, LARGEST_DECAY, 0.1
         if m == 4:
             units[3] = 0.1
@@ -456,7 +456,7 @@ def polish(
             value = score(x, logs, model, level, EXACT, q, first, none, empty, nothing)
         count += 1
         again = False
-        if stage == BUILD or stage == SHRINK:
+        if stage in (BUILD, SHRINK):
             points[place], values[place] = there, value
             place += 1
             if stage == SHRINK and place == low:
@@ -517,12 +517,13 @@ def grid(x: FloatArray, model: int, level: float, first: FloatArray, v: float, e
     """Natural points around the sample's VaR and ES, decay by decay."""
     rest, count = 1.0 - level, 0
     points = np.empty((len(DECAYS) * len(NEWS) * len(TILTS), SIZES[model]))
-    mean_loss, mean_gain = max(np.mean(np.maximum(x, 0.0)), 1e-8), max(np.mean(np.maximum(-x, 0.0)), 1e-8)
+    mean_loss = max(float(np.mean(np.maximum(x, 0.0))), 1e-8)
+    mean_gain = max(float(np.mean(np.maximum(-x, 0.0))), 1e-8)
     for decay in DECAYS:
         for news in NEWS:
             for tilt in TILTS:
                 p = points[count]
-                if model == GAS or model == HYBRID:
+                if model in (GAS, HYBRID):
                     p[0], p[1] = decay, news * rest
                     p[2], p[3] = math.log(e), math.log(v / e)
                     if model == HYBRID:
@@ -540,11 +541,11 @@ def grid(x: FloatArray, model: int, level: float, first: FloatArray, v: float, e
                     push = part * (1.0 - decay) * v
                     p[0], p[1] = (1.0 - part) * (1.0 - decay) * v, min(decay, 0.99 * LARGEST_DECAY)
                     m = 3
-                    if model == AS or model == AS_ADDED:
+                    if model in (AS, AS_ADDED):
                         p[2], p[3], m = (1.0 - tilt) * push / mean_gain, tilt * push / mean_loss, 4
                     else:
                         p[2] = (1.0 if tilt > 0.5 else 0.6) * push / (mean_gain + mean_loss)
-                    if model == SAV or model == AS:
+                    if model in (SAV, AS):
                         p[m] = math.log(max(e / v - 1.0, 1e-3))
                     else:
                         p[m], p[m + 1], p[m + 2] = 0.2 * (e - v), 0.1, 0.7
