@@ -116,7 +116,7 @@ class Forecasts:
         return (levels, quantiles) if bool(np.isfinite(quantiles).any()) else None
 
     def moving(self, rows: pd.DataFrame) -> tuple[Target, FloatArray] | None:
-        """The VaR that `rows` of one model forecast as an expectile, and each day's level of it; None without levels."""
+        """The VaR that a model's `rows` forecast as an expectile, and each day's level of it; None without levels."""
         if LEVEL not in rows.columns:
             return None
         levels = rows[LEVEL].to_numpy(dtype=np.float64)

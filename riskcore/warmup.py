@@ -101,7 +101,7 @@ def _others() -> Forecasts | None:
     from riskcore.forecasters import FORECASTERS
 
     left = {name.partition("-")[0] for name in FORECASTERS}
-    left -= {"historical", "age", "ewma", "fhs", "garch", "gjr", "egarch", "care"}
+    left -= {"historical", "age", "ewma", "fhs", "garch", "gjr", "egarch", "care", "al", "fz", "dynamic"}
     return _walk(*left) if left else None
 
 
@@ -186,6 +186,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "EGARCH": Step(lambda: _walk("egarch"), 2.0),
         "CARE": Step(lambda: _walk("care"), 23.0),
         "recursive tails": Step(_recursive_tails, 14.0),
+        "joint VaR and ES": Step(lambda: _walk("al", "fz", "dynamic"), 24.0),
         "other models": Step(_others, 0.0),
         "scores and backtests": Step(_judge, 10.0),
         "regressions of VaR and ES": Step(_regress, 8.0),
