@@ -37,6 +37,7 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "egarch-fhs": LocationScale(volatility=EGARCH(), law=Empirical()),
         "care-linear": CARE("linear"),
         "dynamic-level": DynamicLevel(),
+        "dynamic-level-online": DynamicLevel(rule="online"),
         "al-var-es": JointVaRES(),
         "fz-gas": FZGAS(),
         "fz-gas-2f": FZGAS("two-factor"),

@@ -30,6 +30,9 @@ NEAR, TINY = 7.0, -9.0
 POLISHED, POLISH, ROUNDS, GAIN = 2, 60, (4, 12), 1e-6
 """Starts that are polished, evaluations of a polish at most for each coordinate, rounds of the best at most (more with
 one factor, whose score is quick), and what a round gains at least for another."""
+CLOUD, REACH = 300, 0.7
+"""With one factor: points around the best smoothed one whose score is looked at, for further starts, and their spread
+in transformed coordinates. They are the same in every window."""
 
 
 @dataclass(frozen=True)
@@ -306,6 +309,7 @@ def _fit_level(kind: str, x: FloatArray, level: float) -> Level:
             soft.append(joint.descend(x, logs, model, level, joint.SOFT, first, kinds, units, theta)[0])
             thetas.append(theta)
     polished, q, by = [], np.empty(size), np.empty(size)
+    quick = int(model in (joint.GAS, joint.HYBRID))
     for i in np.argsort(soft, kind="stable")[:POLISHED]:
         joint.descend(x, logs, model, level, joint.SHARP, first, kinds, units, thetas[i])
         joint.natural(thetas[i], kinds, units, q, by)
@@ -313,11 +317,21 @@ def _fit_level(kind: str, x: FloatArray, level: float) -> Level:
             joint.transformed(min(points, key=lambda q: score(q, joint.EXACT)), kinds, units, thetas[i])
         reached, _, _ = joint.polish(x, logs, model, level, first, kinds, units, thetas[i], 0.05, POLISH * size)
         polished.append((reached, i))
+    if quick and polished:
+        cloud = thetas[polished[0][1]] + REACH * np.random.default_rng(0).standard_normal((CLOUD, size))
+        heights = np.full(CLOUD, np.inf)
+        for j, theta in enumerate(cloud):
+            if joint.natural(theta, kinds, units, q, by):
+                heights[j] = score(q, joint.EXACT)
+        for j in np.argsort(heights, kind="stable")[:POLISHED]:
+            thetas.append(cloud[j].copy())
+            reached, _, _ = joint.polish(x, logs, model, level, first, kinds, units, thetas[-1], 0.05, POLISH * size)
+            polished.append((reached, len(thetas) - 1))
     lowest, place = min(polished, default=(np.inf, 0))
     if not np.isfinite(lowest):
         return nothing
     theta, before = thetas[place], np.inf
-    for _ in range(ROUNDS[model in (joint.GAS, joint.HYBRID)]):
+    for _ in range(ROUNDS[quick]):
         before = lowest
         lowest, _, _ = joint.polish(x, logs, model, level, first, kinds, units, theta, 0.02, POLISH * size)
         if before - lowest < GAIN:

@@ -66,8 +66,8 @@ def backtest_table(
     DataFrame
         Columns asset, model, measure, level, test, statistic, p_value, p_method, p_adjusted, n_obs, hits,
         expected_hits, reason, primary, hits_to_reject, power. A test that cannot be computed has NaN and its reason;
-        density tests have level NaN, and so have the test of all levels of the VaR at once and the tests of an expectile
-        at a level that moves (of models with a column `level`; by "asymptotic" where they have no law).
+        density tests have level NaN, and so have the test of all levels of the VaR at once and the tests of an
+        expectile at a level that moves (of models with a column `level`; by "asymptotic" where they have no law).
         `hits_to_reject` is missing for tests that are no function of the number of hits, and 0 where no number would
         reject; `power` is NaN where it is not known.
 
