@@ -53,7 +53,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "GJR",
         "EGARCH",
     ),
-    "forecasters": ("CARE", "FORECASTERS", "LocationScale", "historical"),
+    "forecasters": ("CARE", "FORECASTERS", "FZGAS", "DynamicLevel", "JointVaRES", "LocationScale", "historical"),
     "forecasts": ("Forecasts",),
     "walkforward": ("forecast",),
     "scores": ("SCORES",),

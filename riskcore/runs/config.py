@@ -256,7 +256,8 @@ def define_model(name: str, table: Mapping[str, Any]) -> Forecaster:
     """Build the model of a table ``[model.<name>]``.
 
     Keys `mean`, `volatility` and `law` (each a name from its registry, or a table of ``kind`` and parameters) give a
-    LocationScale; ``kind = "care"`` with `form` and `level` gives a CARE.
+    LocationScale; ``kind = "care"`` with `form` and `level` gives a CARE, and the other kinds
+    of direct models theirs.
 
     Raises
     ------
@@ -269,18 +270,26 @@ def define_model(name: str, table: Mapping[str, Any]) -> Forecaster:
     'mine'
     """
     from riskcore.distributions import LAWS
-    from riskcore.forecasters import CARE, LocationScale
+    from riskcore.forecasters import CARE, FZGAS, DynamicLevel, JointVaRES, LocationScale
     from riskcore.volatility import MEANS, VOLATILITIES
 
     where = f"model.{name}"
     require(0 < len(name) <= MAX_TEXT, f"model names must have 1 to {MAX_TEXT} characters, got {len(name)}")
     kind = table.get("kind", "location-scale")
-    known_name(str(kind), ("location-scale", "care"), f"{where}.kind")
+    direct: dict[str, Any] = {
+        "care": CARE(),
+        "al-var-es": JointVaRES(),
+        "fz-gas": FZGAS(),
+        "dynamic-level": DynamicLevel(),
+    }
+    known_name(str(kind), ("location-scale", *direct), f"{where}.kind")
     rest = {key: value for key, value in table.items() if key != "kind"}
-    if kind == "care":
+    if kind in direct:
+        own = replace(direct[str(kind)], name=name)
         for key in rest:
-            known_name(key, _parameters(CARE()), f"{where} key")
-        return _with(CARE(name=name), rest, where)
+            known_name(key, _parameters(own), f"{where} key")
+        chosen: Forecaster = _with(own, rest, where)
+        return chosen
     registries: dict[str, Mapping[str, Any]] = {"mean": MEANS, "volatility": VOLATILITIES, "law": LAWS}
     parts = {}
     for key, value in rest.items():

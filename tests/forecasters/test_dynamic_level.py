@@ -205,3 +205,14 @@ def test_a_units_file_keeps_the_level(table):
     rows = table.frame.loc[["A"]].query("model == 'moving'")
     stored = decode(encode(Unit("A", "moving", {"asset": "A", "model": "moving"}), rows), "x")
     np.testing.assert_array_equal(stored.frame[LEVEL], rows[LEVEL])
+
+
+def test_a_run_file_defines_such_models():
+    from riskcore.runs.config import define_model
+
+    model = define_model("mine", {"kind": "dynamic-level", "level": 0.975, "rule": "online", "gain": 0.1})
+    assert model == DynamicLevel(0.975, "online", gain=0.1, name="mine")
+    assert define_model("j", {"kind": "al-var-es", "form": "sav"}) == rc.JointVaRES("sav", name="j")
+    assert define_model("g", {"kind": "fz-gas", "form": "hybrid"}) == rc.FZGAS("hybrid", name="g")
+    with pytest.raises(ConfigError, match="volatility must be a finite number or a text"):
+        define_model("x", {"kind": "dynamic-level", "volatility": {"kind": "garch"}})
