@@ -35,7 +35,8 @@ def test_the_quick_start_lists_every_key(tmp_path: Path) -> None:
     tables = re.findall(r"^\| key \|.*\n\| ---.*\n((?:\|.*\n)+)", text, re.MULTILINE)
     listed = [set(re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in t.splitlines()))) for t in tables]
     assert listed[0] == set(KEYS) - {"model"}
-    assert listed[1] == {"kind", "mean", "volatility", "law", "form", "level"}
+    direct = {"form", "level", "excess", "rule", "transform", "gain"}
+    assert listed[1] == {"kind", "mean", "volatility", "law", *direct}
     (example,) = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert [getattr(m, "name", m) for m in read(tmp_path, example).models] == ["calm", "tail", "historical"]
 
