@@ -91,12 +91,12 @@ def page_of(table: list[dict[str, Any]]) -> Iterator[str]:
     """The lines of docs/recovery.md."""
     yield "# Do the estimators find what is there?\n"
     yield (
-        "Samples are drawn from each model with known parameters and estimated. Bias and spread (sd) are those of the "
-        "estimates; coverage is the share of nominal 95 % intervals (estimate plus and minus 1.96 standard errors) "
-        "with the truth inside, with its Monte Carlo standard error. Intervals that cover less than 90 % are marked, here "
-        "and where the dashboard shows them: they are too short. Without an interval are samples whose fit failed, or "
-        "that gave no standard error for that parameter (on a bound there is none). Made by "
-        "`python docs/make_recovery_table.py`.\n"
+        "Samples are drawn from each model with known parameters and estimated. Bias and spread (sd) are "
+        "those of the estimates; coverage is the share of nominal 95 % intervals (estimate plus and minus "
+        "1.96 standard errors) with the truth inside, with its Monte Carlo standard error. Intervals that "
+        "cover less than 90 % are marked, here and where the dashboard shows them: they are too short. "
+        "Without an interval are samples whose fit failed, or that gave no standard error for that parameter "
+        "(on a bound there is none). Made by `python docs/make_recovery_table.py`.\n"
     )
     seen = None
     for r in table:

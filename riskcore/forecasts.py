@@ -16,6 +16,8 @@ from riskcore.errors import DataError, require
 INDEX = ("asset", "model", "date")
 LEADING = ("origin", "loss", "status")
 DENSITY = ("mean", "volatility", "pit", "log_score", "crps")
+LEVEL = "level"
+"""Column of the day's own expectile level, of models that have one."""
 STATUS_NAMES: tuple[str, ...] = tuple(s.name for s in Status)
 STATUS_WORDS = {
     "ok": "nothing to remark",
@@ -42,7 +44,8 @@ class Forecasts:
     ----------
     frame : DataFrame
         Index ``(asset, model, date)``; columns ``origin, loss, status``, one per target (``var_0.99``), then, where a
-        model has a law, ``mean, volatility, pit, log_score, crps`` and quantiles ``tail_<level>`` of the day's law.
+        model has a law, ``mean, volatility, pit, log_score, crps`` and quantiles ``tail_<level>`` of the day's law;
+        ``level`` where a model's VaR is the expectile at a level that moves.
         Losses and forecasts are in the units of the losses (0.021 is a loss of 2.1 %). NaN in a target means "not
         offered" or "failed"; NaN in `loss` marks the day that is still to come.
     targets : iterable of Target
@@ -111,6 +114,16 @@ class Forecasts:
             return None
         quantiles = rows[[tail_label(float(x)) for x in levels]].to_numpy(dtype=np.float64)
         return (levels, quantiles) if bool(np.isfinite(quantiles).any()) else None
+
+    def moving(self, rows: pd.DataFrame) -> tuple[Target, FloatArray] | None:
+        """The VaR that a model's `rows` forecast as an expectile, and each day's level of it; None without levels."""
+        if LEVEL not in rows.columns:
+            return None
+        levels = rows[LEVEL].to_numpy(dtype=np.float64)
+        known = np.isfinite(levels)
+        found = (t for t in self.targets if t.measure == "var" and bool(rows[t.label][known].notna().any()))
+        target = next(found, None) if known.any() else None
+        return None if target is None else (target, levels)
 
     def share_not_ok(self) -> float:
         """Share of rows that are implausible or worse; over 5 % the run is degraded."""

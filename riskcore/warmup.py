@@ -124,7 +124,7 @@ def _others() -> Forecasts | None:
 
     left = {name.partition("-")[0] for name in FORECASTERS}
     left -= {"historical", "age", "cornish", "ewma", "fhs", "garch", "gjr", "egarch", "care", "caviar"}
-    left -= {"har", "realized", "heavy", "expectile", "regime", "bayes"}
+    left -= {"har", "realized", "heavy", "expectile", "regime", "bayes", "al", "fz", "dynamic"}
     return _walk(*left) if left else None
 
 
@@ -215,6 +215,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "recursive tails": Step(_recursive_tails, 14.0),
         "Markov regimes": Step(lambda: _walk("regime"), 12.0),
         "Bayesian expectiles": Step(lambda: _walk("bayes"), 2.0),
+        "joint VaR and ES": Step(lambda: _walk("al", "fz", "dynamic"), 24.0),
         "other models": Step(_others, 0.0),
         "scores and backtests": Step(_judge, 10.0),
         "regressions of VaR and ES": Step(_regress, 8.0),

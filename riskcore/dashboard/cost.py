@@ -25,6 +25,8 @@ _START, _FORECAST = 6.0, 0.0002
 """Seconds of one processor, measured: a run's imports and report; a forecast with its tests, scores and tables."""
 _DIRECT, _KERNEL, _LOG_KERNEL = 0.0003, 0.0005, 0.003
 """An estimation on a thousand losses: CARE; GARCH and GJR by our own kernel; EGARCH by it, 0.001 to 0.006."""
+_JOINT, _LEVEL = 0.08, 0.025
+"""The same: VaR and ES together at two levels, 0.04 to 0.09; a level that moves."""
 _ONE_BY_ONE = 0.003
 """What an estimation takes at least where the windows do not move together."""
 _ARCH, _LOG_ARCH = 0.15, 0.4
@@ -126,7 +128,7 @@ def _seconds(model: Forecaster, *, expanding: bool = False) -> float:
     >>> _seconds(LocationScale(mean=AR1(), volatility=GARCH()))
     0.15
     """
-    from riskcore.forecasters import BayesExpectile, LocationScale, MarkovSwitching
+    from riskcore.forecasters import FZGAS, BayesExpectile, DynamicLevel, JointVaRES, LocationScale, MarkovSwitching
     from riskcore.volatility.base import gaussian_if_sample
     from riskcore.volatility.problem import serves
     from riskcore.volatility.twostep import TwoStep
@@ -135,6 +137,10 @@ def _seconds(model: Forecaster, *, expanding: bool = False) -> float:
         return _REGIMES * (2.0 if model.law.free else 1.0) * (3.0 if model.regimes == 3 else 1.0)
     if isinstance(model, BayesExpectile):
         return _CHAIN * model.draws / 1000
+    if isinstance(model, (FZGAS, JointVaRES)):
+        return _JOINT
+    if isinstance(model, DynamicLevel):
+        return _LEVEL
     if not isinstance(model, LocationScale):
         return _DIRECT
     volatility, law = model.volatility, model.law

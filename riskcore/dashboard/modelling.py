@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import streamlit as st
@@ -40,6 +41,12 @@ USUAL = "as usual"
 TAIL_WORDS: Mapping[str, str] = {
     "care": "CARE: the expectile itself, modelled on the losses before; VaR and ES follow by their levels.",
     "caviar": "CAViaR: the VaR itself, modelled on yesterday's VaR and loss; the ES stands on it.",
+    "expectile-regression": "The expectile on regressors of one's choice; averages and columns are set in a run file.",
+    "bayes-expectile": "The expectile on yesterday's loss, with the posterior mean of its coefficients.",
+    "regime": "Two or three regimes and a hidden chain between them; measures of the mixture.",
+    "al-var-es": "VaR by a recursion with its ES, both of least joint score.",
+    "fz-gas": "VaR and ES driven by their own joint score.",
+    "dynamic-level": "The expectile at a level that moves with the volatility and the last loss; judged as a VaR.",
 }
 LEVELS: tuple[str, ...] = (
     "var:0.95", "var:0.975", "var:0.99", "var:0.995", "es:0.95", "es:0.975", "es:0.99",
@@ -148,10 +155,12 @@ def _inputs(part: Any, where: str, *, empty: str) -> dict[str, Any]:
         usual, key = getattr(part, field.name), f"{KEY}.{where}.{field.name}"
         label, text = f"{where.split('.')[-1]}: {field.name.replace('_', ' ')}", parameter_help(type(part), field.name)
         options = _literals(hints[field.name])
-        if not options and isinstance(usual, (str, tuple)):
-            continue  # names and lists, such as the lags of a HAR, are set in a run file
+        if not options and not isinstance(usual, (int, float, NoneType)):
+            continue  # names, lists and parts, such as the lags of a HAR, are set in a run file
         value: Any
-        if options:
+        if isinstance(usual, bool):
+            value = st.checkbox(label, usual, key=key, help=text, persist_state="session")
+        elif options:
             value = st.selectbox(
                 label, options, index=options.index(usual), key=key, help=text, persist_state="session"
             )

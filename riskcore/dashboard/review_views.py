@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
     from streamlit.elements.lib.column_types import ColumnConfig
 
+MOVING_LEVEL = (
+    "The forecast is the expectile at the day's level, chosen so that it serves as a VaR; a level that is moved by "
+    "yesterday's hit makes it a VaR by construction. It is judged as a VaR and as the expectile at the day's level. "
+    "Scores at levels that move are not comparable across models."
+)
 CELLS = ((NO_VALUE, INK), (P_COLOURS[0], PAPER), *((colour, INK) for colour in P_COLOURS[1:]))
 """Background and text of a cell without p-value, and below 0.01, 0.05, 0.10 and above."""
 CELLS_DARK = tuple((DARK[back], "#ffffff") for back, _ in CELLS)
@@ -115,6 +120,15 @@ def _figures(shown: View) -> None:
         alt=f"Losses above {name} in the last {defaults.ROLLING_DAYS} days, day by day, over the supervisor's green, "
         f"yellow and red zones; {who}.",
     )
+
+    if rows.moving(rows.frame) is not None:
+        widgets.kept_chart(
+            f"level {shown.key}",
+            lambda: plots.daily_level(rows),
+            key="rc.review.level",
+            alt=f"Expectile level of each day that {shown.model} chose on {shown.asset}; its forecast serves as a VaR.",
+        )
+        st.caption(MOVING_LEVEL)
 
 
 @st.fragment

@@ -20,6 +20,8 @@ from riskcore.forecasters.base import Fitted, Forecaster, Predictive
 from riskcore.forecasters.bayes import BayesExpectile, bayesian_expectile_regression
 from riskcore.forecasters.care import CARE
 from riskcore.forecasters.caviar import CAViaR
+from riskcore.forecasters.dynamic_level import DynamicLevel
+from riskcore.forecasters.joint import FZGAS, JointVaRES
 from riskcore.forecasters.location_scale import LocationScale, historical
 from riskcore.forecasters.regimes import MarkovSwitching
 from riskcore.forecasters.regression import expectile_regression
@@ -69,21 +71,41 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "regime-3": MarkovSwitching(regimes=3),
         "regime-t": MarkovSwitching(law=StudentT()),
         "bayes-expectile": BayesExpectile(),
+        "dynamic-level": DynamicLevel(),
+        "dynamic-level-online": DynamicLevel(rule="online"),
+        "al-var-es": JointVaRES(),
+        "fz-gas": FZGAS(),
+        "fz-gas-2f": FZGAS("two-factor"),
+        "fz-gas-hybrid": FZGAS("hybrid"),
     }
 )
 
-TAIL_MODELS: Mapping[str, Forecaster] = MappingProxyType({"care": CARE(), "caviar": CAViaR()})
-"""Models of the tail itself with settings of one's own, by the `kind` of a run file's table."""
+TAIL_MODELS: Mapping[str, Forecaster] = MappingProxyType(
+    {
+        "care": CARE(),
+        "caviar": CAViaR(),
+        "expectile-regression": ExpectileRegression(),
+        "bayes-expectile": BayesExpectile(),
+        "regime": MarkovSwitching(),
+        "al-var-es": JointVaRES(),
+        "fz-gas": FZGAS(),
+        "dynamic-level": DynamicLevel(),
+    }
+)
+"""Models that are no product of mean, volatility and law, by the `kind` of a run file's table."""
 
 __all__ = [
     "CARE",
     "FORECASTERS",
+    "FZGAS",
     "TAIL_MODELS",
     "BayesExpectile",
     "CAViaR",
+    "DynamicLevel",
     "ExpectileRegression",
     "Fitted",
     "Forecaster",
+    "JointVaRES",
     "LocationScale",
     "MarkovSwitching",
     "Predictive",

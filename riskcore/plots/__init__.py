@@ -10,9 +10,11 @@ from typing import Any, Literal
 from riskcore.plots.compared import murphy_diagram, reliability_diagram, three_zone_matrix
 from riskcore.plots.days import (
     band_spec,
+    daily_level,
     ema_indicators,
     forecast_band,
     indicator_spec,
+    level_spec,
     rolling_hits,
     rolling_spec,
 )
@@ -48,6 +50,7 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
         "forecast_band": FigureKind(forecast_band, band_spec, "forecasts", "losses, forecasts and hits"),
         "ema_indicators": FigureKind(ema_indicators, indicator_spec, "forecasts", "smoothed risk and hit rate"),
         "rolling_hits": FigureKind(rolling_hits, rolling_spec, "forecasts", "hits of the last year and their zone"),
+        "daily_level": FigureKind(daily_level, level_spec, "forecasts", "the expectile level of each day"),
         "pit_histogram": FigureKind(pit_histogram, pit_spec, "forecasts", "PIT histogram"),
         "score_bars": FigureKind(score_bars, score_spec, "scores", "scores against the best model"),
         "p_value_heatmap": FigureKind(p_value_heatmap, heatmap_spec, "backtests", "p-values by test and model"),
@@ -60,6 +63,7 @@ __all__ = [
     "FigureKind",
     "compact",
     "conditional_volatility",
+    "daily_level",
     "darkened",
     "ema_indicators",
     "fitted_pit",

@@ -28,6 +28,9 @@ RANGES = [
 _TWO_ROWS = {"b": 104}
 """Margin for a legend of two rows."""
 _HIDDEN = {"visible": "legendonly"}
+LEVEL_TICKS = (0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 0.99999)
+LEVEL_NOTE = "Moved by hits it is a VaR by construction; scores at moving levels are not comparable"
+"""What is said wherever a level that moves is shown."""
 CUT = 1.5
 """The loss axis ends at this multiple of what nearly all values need; what lies beyond is counted in a note."""
 
@@ -266,6 +269,65 @@ def rolling_spec(
         title=title, subtitle=subtitle, height=440 if gaps else 370, margin=_date_axes(axes, table.index), **axes
     )
     return {"data": data, "layout": {**layout, "legend": keys}}
+
+
+def daily_level(forecasts: Forecasts, asset: str | None = None, model: str | None = None) -> go.Figure:
+    """The expectile level that a model chose each day, for models whose level moves.
+
+    Parameters
+    ----------
+    forecasts : Forecasts
+        The table of forecasts.
+    asset, model : str, optional
+        Names in the table; needed where it has several.
+
+    Returns
+    -------
+    plotly Figure
+        On an axis of 1 - level, logarithmic, with the day's loss that the level must be paid for in the hover text; one
+        that says why, where the model has no level of its own.
+
+    Raises
+    ------
+    ConfigError
+        If asset or model is not named among several, or is unknown.
+
+    Examples
+    --------
+    >>> daily_level(forecasts, "S&P 500", "dynamic-level")  # doctest: +SKIP
+    """
+    return style.figure(level_spec(forecasts, asset, model))
+
+
+def level_spec(forecasts: Forecasts, asset: str | None = None, model: str | None = None) -> style.Spec:
+    """`daily_level` as plain values."""
+    asset, model = style.pick(forecasts, asset, model)
+    rows, title = forecasts.unit(asset, model), _title(asset, model)
+    moving = forecasts.moving(rows)
+    if moving is None:
+        return style.empty(title, "the model's levels are those of the targets: none moves")
+    target, levels = moving
+    days, line = rows.index.to_numpy(), style.target_line(target, forecasts.targets)
+    data = [
+        {
+            "type": "scatter", "x": days, "y": 1.0 - levels, "customdata": levels, "mode": "lines", "name": "level",
+            "hovertemplate": "τ = %{customdata:.5f}<extra></extra>", "line": {**line, "dash": "solid"},
+            **style.within(1),
+        }
+    ]  # fmt: skip
+    axes = style.panels([1.0])
+    known = 1.0 - levels[np.isfinite(levels)]
+    ticks = [x for x in LEVEL_TICKS if known.min() / 3 <= 1 - x <= known.max() * 3]
+    axes["yaxis"] |= {
+        "type": "log", "autorange": "reversed", "title": {"text": "level τ"},
+        "tickvals": [1.0 - x for x in ticks], "ticktext": [f"{x:.10g}" for x in ticks],
+    }  # fmt: skip
+    subtitle = f"{style.target_text(target.measure, target.level)} as the expectile at the day's level. {LEVEL_NOTE}"
+    margin = _date_axes(axes, rows.index)
+    return {
+        "data": data,
+        "layout": style.look(title=title, subtitle=subtitle, height=340, margin=margin, legend=False, **axes),
+    }
 
 
 def _zones(dates: NDArray[Any], table: pd.DataFrame, days: int, level: float) -> tuple[list[dict[str, Any]], float]:

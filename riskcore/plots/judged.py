@@ -21,6 +21,8 @@ DIFFERENCE_SCORES = ("fz0", "log")
 """Scores whose ratio means nothing, as they change by a constant with the unit of the losses."""
 
 NOT_COMPARABLE = "scored on different days: not comparable"
+MOVING, NOT_ACROSS = "expectile_moving", "at levels that move: not comparable across models"
+"""Score of forecasts at the day's own expectile level, and what is to be said of it."""
 
 
 def pit_histogram(
@@ -319,7 +321,15 @@ def _panel_title(key: tuple[str, float | None, str], part: list[dict[Any, Any]])
     title = f"<b>{style.safe(style.title(score))}</b>{target}"
     if not _is_relative(score):
         title += " (difference)"
-    return title + ("" if same_days(part) else f"<br>{NOT_COMPARABLE}")
+    note = score_note(score, part)
+    return title + (f"<br>{note}" if note else "")
+
+
+def score_note(score: str, part: Iterable[Mapping[Any, Any]]) -> str:
+    """Why the means of a score are not to be compared; empty where they are."""
+    if score == MOVING:
+        return NOT_ACROSS
+    return "" if same_days(part) else NOT_COMPARABLE
 
 
 def same_days(part: Iterable[Mapping[Any, Any]]) -> bool:

@@ -83,6 +83,7 @@ TITLES = {
     "berkowitz": "Berkowitz",
     "quantile": "Quantile score",
     "expectile": "Asymmetric squared error",
+    "expectile_moving": "Asymmetric squared error at the day's level",
     "fz0": "FZ0 score of VaR and ES",
     "log_score": "Log score",
     "crps": "CRPS",

@@ -21,6 +21,7 @@ UNIT_FIGURES = (
     ("forecast_band", "Losses, forecasts and hits"),
     ("rolling_hits", "Hits of the last year"),
     ("ema_indicators", "Smoothed indicators"),
+    ("daily_level", "Expectile level of each day"),
     ("pit_histogram", "Probability integral transform"),
 )
 
@@ -118,6 +119,8 @@ def _asset_section(
         figures = []
         unit = only(forecasts, asset, model)
         for name, heading in UNIT_FIGURES:
+            if name == "daily_level" and unit.moving(unit.frame) is None:
+                continue
             spec = plots.FIGURES[name].spec(unit)
             if spec["data"]:
                 figures.append({"heading": heading, "reason": "", **store.add(spec)})

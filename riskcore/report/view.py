@@ -15,13 +15,14 @@ from riskcore._types import Status
 from riskcore.forecasts import STATUS_NAMES, STATUS_WORDS, Forecasts
 from riskcore.indicators import beside_expectile, expectile_table
 from riskcore.plots.judged import (
-    NOT_COMPARABLE,
+    MOVING,
     by_score,
     excess_over_best,
     excess_text,
     hits_text,
     missing_as_hits,
     same_days,
+    score_note,
 )
 from riskcore.plots.style import level_text, target_text, title
 
@@ -233,14 +234,14 @@ def score_blocks(scores: pd.DataFrame, asset: str) -> list[dict[str, Any]]:
                 "model": r["model"],
                 "mean": number(r["mean"], "#.5g"),
                 "excess": excess_text(x, score),
-                "best": x == 0,
+                "best": x == 0 and score != MOVING,
                 "n": number(r["n_obs"], ",.0f"),
                 "share": percent(r["share_not_ok"], 1),
             }
             for r, x in zip(ordered, excess, strict=True)
         ]
         target = "" if measure == "density" else target_text(measure, level)
-        words = {"target": target, "score": title(score), "note": "" if same_days(part) else NOT_COMPARABLE}
+        words = {"target": target, "score": title(score), "note": score_note(score, part)}
         blocks.append({**words, "lines": lines})
     return blocks
 

@@ -259,8 +259,7 @@ def define_model(name: str, table: Mapping[str, Any]) -> Forecaster:
     """Build the model of a table ``[model.<name>]``.
 
     Keys `mean`, `volatility` and `law` (each a name from its registry, or a table of ``kind`` and parameters) give a
-    LocationScale; ``kind = "care"``, ``"caviar"`` or ``"expectile-regression"`` gives a model of the tail itself with
-    the settings it has.
+    LocationScale; another `kind`, such as ``"care"``, gives that model of `TAIL_MODELS` with the settings it has.
 
     Raises
     ------
@@ -281,13 +280,17 @@ def define_model(name: str, table: Mapping[str, Any]) -> Forecaster:
     kind = table.get("kind", "location-scale")
     known_name(str(kind), ("location-scale", *TAIL_MODELS), f"{where}.kind")
     rest = {key: value for key, value in table.items() if key != "kind"}
-    if kind in TAIL_MODELS:
-        for key in rest:
-            known_name(key, _parameters(TAIL_MODELS[kind]), f"{where} key")
-        return _with(TAIL_MODELS[kind], {**rest, "name": name}, where)
     means = {**MEANS, "exog": ExogMean(("exog",))}
     registries: dict[str, Mapping[str, Any]] = {"mean": means, "volatility": VOLATILITIES, "law": LAWS}
     parts = {}
+    if kind in TAIL_MODELS:
+        for key in rest:
+            known_name(key, _parameters(TAIL_MODELS[kind]), f"{where} key")
+        plain = {key: value for key, value in rest.items() if key not in registries}
+        model: Any = _with(TAIL_MODELS[kind], {**plain, "name": name}, where)
+        parts = {k: _part(v, registries[k], f"{where}.{k}") for k, v in rest.items() if k in registries}
+        tail: Forecaster = _replaced(model, parts, where)
+        return tail
     for key, value in rest.items():
         known_name(key, ("kind", *registries), f"{where} key")
         parts[key] = _part(value, registries[key], f"{where}.{key}")
@@ -328,7 +331,10 @@ def _with(part: Part, parameters: Mapping[str, Any], where: str) -> Part:
         )
         sound = all(map(_plain, value)) if listed else _plain(value)
         require(sound, f"{where}.{key} must be a finite number or a text, got {_shown(value)}")
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in parameters.items()}
+    return _replaced(part, {k: tuple(v) if isinstance(v, list) else v for k, v in parameters.items()}, where)
+
+
+def _replaced(part: Part, given: Mapping[str, Any], where: str) -> Part:
     try:
         return replace(part, **given)  # type: ignore[type-var]  # all are frozen dataclasses
     except (TypeError, ValueError) as error:

@@ -66,9 +66,10 @@ def backtest_table(
     DataFrame
         Columns asset, model, measure, level, test, statistic, p_value, p_method, p_adjusted, n_obs, hits,
         expected_hits, reason, primary, hits_to_reject, power. A test that cannot be computed has NaN and its reason;
-        density tests have level NaN, and so has the test of all levels of the VaR at once. `hits_to_reject` is missing
-        for tests that are no function of the number of hits, and 0 where no number would reject; `power` is NaN where
-        it is not known.
+        density tests have level NaN, and so have the test of all levels of the VaR at once and the tests of an
+        expectile at a level that moves (of models with a column `level`; by "asymptotic" where they have no law).
+        `hits_to_reject` is missing for tests that are no function of the number of hits, and 0 where no number would
+        reject; `power` is NaN where it is not known.
 
     Raises
     ------
@@ -96,11 +97,11 @@ def backtest_table(
     units = [(asset, model, forecasts.judged(asset, model)) for asset, model in forecasts.units]
     judged = partial(_judged, targets=forecasts.targets, p_value=p_value, seed=seed, n_simulations=n_simulations)
     if jobs == 1 or len(units) < FEW_UNITS:
-        found = [judged(*unit, forecasts.tail(unit[2])) for unit in units]
+        found = [judged(*unit, forecasts.tail(unit[2]), forecasts.moving(unit[2])) for unit in units]
     else:
         from joblib import Parallel, delayed
 
-        calls = (delayed(judged)(*unit, forecasts.tail(unit[2])) for unit in units)
+        calls = (delayed(judged)(*unit, forecasts.tail(unit[2]), forecasts.moving(unit[2])) for unit in units)
         found = Parallel(n_jobs=jobs, batch_size=1, **serving())(calls)
     table = pd.DataFrame([record for records in found for record in records], columns=list(BACKTEST_COLUMNS))
     table["p_adjusted"] = _adjusted(table, ADJUSTMENTS[adjust])
@@ -113,6 +114,7 @@ def _judged(
     model: str,
     rows: pd.DataFrame,
     tail: tuple[FloatArray, FloatArray] | None,
+    moving: tuple[Target, FloatArray] | None,
     *,
     targets: Sequence[Target],
     p_value: str,
@@ -132,6 +134,11 @@ def _judged(
             if test.measure == measure:
                 head = {"measure": measure, "level": level, "test": name, "primary": test.primary}
                 records.append(unit | head | _facts(judge.run(test, name, target), level))
+    if moving is not None:
+        for name, test in tests.items():
+            if test.measure == "expectile":
+                head = {"measure": "expectile", "level": np.nan, "test": name, "primary": False}
+                records.append(unit | head | _facts(judge.moving(test, name, *moving), np.nan))
     levels = sorted(t.level for t in targets if t.measure == "var")
     if len(levels) > 1:
         head = {"measure": "var", "level": np.nan, "test": "multilevel", "primary": False}
@@ -177,6 +184,12 @@ class _Judge:
         if "tail" in test.uses:
             keywords["tail"] = self.tail
         return test.run(*losses, *needed.values(), *level, **keywords, **self._given(test.run))
+
+    def moving(self, test: Backtest, name: str, target: Target, levels: FloatArray) -> BacktestResult:
+        """A test of the VaR `target` as the expectile at the day's level."""
+        keywords: dict[str, Any] = {"tail": self.tail} if "tail" in test.uses else {}
+        losses, forecast = self._column("loss"), self._column(target.label)
+        return test.run(losses, forecast, levels, **keywords, **self._given(test.run))
 
     def several(self, levels: Sequence[float]) -> BacktestResult:
         """The test of all levels of the VaR at once."""

@@ -9,10 +9,12 @@ import pandas as pd
 
 from riskcore._types import FloatArray, Status, Target
 from riskcore.forecasts import Forecasts
-from riskcore.scores import SCORES, Score
+from riskcore.scores import SCORES, Score, expectile_score
 
 SCORE_COLUMNS = ("asset", "model", "measure", "level", "score", "mean", "n_obs", "share_not_ok")
 DENSITY = "density"
+MOVING = "expectile_moving"
+"""Score of a VaR that is forecast as the expectile at a level that moves, at the day's level."""
 
 
 def column(rows: pd.DataFrame, label: str) -> FloatArray:
@@ -39,6 +41,21 @@ def pointwise_score(rows: pd.DataFrame, target: Target, score: Score | None = No
     return out
 
 
+def moving_score(forecasts: Forecasts, rows: pd.DataFrame) -> FloatArray | None:
+    """Asymmetric squared error at the day's own level, NaN where something is missing; None for a model without one."""
+    moving = forecasts.moving(rows)
+    if moving is None:
+        return None
+    target, levels = moving
+    out, columns = (
+        np.full(len(rows), np.nan),
+        np.column_stack([column(rows, "loss"), column(rows, target.label), levels]),
+    )
+    ok = np.isfinite(columns).all(axis=1)
+    out[ok] = expectile_score(*columns[ok].T)
+    return out
+
+
 def density_score(forecasts: Forecasts, rows: pd.DataFrame, name: str) -> FloatArray:
     """Scores of the day's law: the column of the table, or from the law's quantiles; NaN where there is no law."""
     score = SCORES[name]
@@ -53,7 +70,9 @@ def score_table(forecasts: Forecasts) -> pd.DataFrame:
 
     A VaR is judged by the quantile score, ES with its VaR by FZ0, an expectile by the asymmetric squared error, and
     where there is a law the density by log score, CRPS and CRPS weighted toward the upper tail (measure "density",
-    level NaN).
+    level NaN). A VaR that a model forecasts as the expectile at a level that moves is judged as a VaR, and by the
+    asymmetric squared error at the day's own level too (measure "expectile", level NaN, score "expectile_moving"): such
+    scores are not comparable across models.
 
     Parameters
     ----------
@@ -95,6 +114,9 @@ def score_table(forecasts: Forecasts) -> pd.DataFrame:
         ]
         density = [name for name, score in SCORES.items() if score.measure == DENSITY]
         values += [(DENSITY, np.nan, name, density_score(forecasts, rows, name)) for name in density]
+        moving = moving_score(forecasts, rows)
+        if moving is not None:
+            values.append(("expectile", np.nan, MOVING, moving))
         for measure, level, score, points in values:
             used = points[np.isfinite(points)]
             mean = float(used.mean()) if used.size else np.nan

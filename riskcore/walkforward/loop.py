@@ -31,6 +31,8 @@ class Walk:
     status: np.ndarray[Any, np.dtype[np.int8]]
     density: FloatArray
     tail: FloatArray
+    level: FloatArray
+    """The day's own expectile level, NaN for models without one."""
 
 
 def walk_forward(
@@ -126,6 +128,7 @@ class _Walker:
             status=np.full(n_rows, Status.failed, dtype=np.int8),
             density=np.full((n_rows, len(DENSITY)), np.nan),
             tail=np.full((n_rows, len(defaults.TAIL_LEVELS)), np.nan),
+            level=np.full(n_rows, np.nan),
         )
         self.good: _Good | None = None
 
@@ -230,6 +233,7 @@ class _Walker:
         values = fitted.predict(seen, self.offered, n_days, **given)
         law = fitted.predictive(seen, n_days, **given)
         self._keep(row, stop, values, np.full(n_days, status, dtype=np.int8), law)
+        self._keep_levels(row, stop, fitted, seen)
 
     def _keep(
         self,
@@ -252,10 +256,17 @@ class _Walker:
             self.out.density[rows] = density[keep]
             self.out.tail[rows] = tail[keep]
 
+    def _keep_levels(self, row: int, stop: int, fitted: Fitted, seen: FloatArray) -> None:
+        """The day's own levels of those of the rows [row, stop) that were asked for, of a fit that has them."""
+        levels = getattr(fitted, "levels", None)
+        begin, end = max(row, self.first), min(stop, self.stop)
+        if callable(levels) and begin < end:
+            self.out.level[begin - self.first : end - self.first] = levels(seen, stop - row)[begin - row : end - row]
+
     def _forget(self, row: int, stop: int) -> None:
         """Make rows [row, stop) what they were before anything was written."""
         rows = slice(max(row - self.first, 0), max(stop - self.first, 0))
-        for part in (self.out.values, self.out.density, self.out.tail):
+        for part in (self.out.values, self.out.density, self.out.tail, self.out.level):
             part[rows] = np.nan
         self.out.status[rows] = Status.failed
 

@@ -12,7 +12,7 @@ from riskcore import defaults
 from riskcore._types import FloatArray, Target, WalkForward
 from riskcore.errors import require
 from riskcore.forecasters import Forecaster
-from riskcore.forecasts import DENSITY, INDEX, STATUS_DTYPE, Forecasts, tail_label
+from riskcore.forecasts import DENSITY, INDEX, LEVEL, STATUS_DTYPE, Forecasts, tail_label
 from riskcore.walkforward.exogenous import Exog, exog_of_assets, rows_of
 from riskcore.walkforward.inputs import check_losses, check_models, resolve_models, resolve_targets
 from riskcore.walkforward.loop import Tick, walk_forward
@@ -60,6 +60,8 @@ def forecast_unit(
         pd.DataFrame(walk.density, columns=list(DENSITY)),
         pd.DataFrame(walk.tail, columns=[tail_label(x) for x in defaults.TAIL_LEVELS]),
     ]
+    if np.isfinite(walk.level).any():
+        blocks.append(pd.DataFrame({LEVEL: walk.level}))
     frame = pd.concat([frame, *blocks], axis=1)
     frame.index = pd.MultiIndex.from_arrays(
         [np.repeat(asset, len(frame)), np.repeat(model, len(frame)), dates[rows]], names=list(INDEX)

@@ -285,7 +285,7 @@ def test_colours_have_one_dark_stand_in_each() -> None:
 
 
 def test_every_test_and_score_has_a_title() -> None:
-    assert set(style.TITLES) == set(rc.BACKTESTS) | {"multilevel"} | set(rc.SCORES)
+    assert set(style.TITLES) == set(rc.BACKTESTS) | {"multilevel", "expectile_moving"} | set(rc.SCORES)
     assert len(set(style.TITLES.values())) == len(style.TITLES)
 
 
@@ -335,6 +335,8 @@ def test_plain_values_are_the_figure(
 ) -> None:
     kind = plots.FIGURES[name]
     tables = {"scores": make_scores(forecasts), "backtests": make_backtests(forecasts)}
+    if name == "daily_level":
+        forecasts = Forecasts(forecasts.frame.assign(level=0.998), forecasts.targets)
     unit = ("NASDAQ", "ewma") if kind.reads == "forecasts" else ()
     arguments = (forecasts, *unit) if unit else (tables[kind.reads],)
     named = {} if unit else {"asset": "NASDAQ"}

@@ -35,7 +35,10 @@ def test_the_quick_start_lists_every_key(tmp_path: Path) -> None:
     tables = re.findall(r"^\| key \|.*\n\| ---.*\n((?:\|.*\n)+)", text, re.MULTILINE)
     listed = [set(re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in t.splitlines()))) for t in tables]
     assert listed[0] == set(KEYS) - {"model"}
-    assert listed[1] == {"kind", "mean", "volatility", "law", "form", "level", "lags", "es", "sharpness"}
+    direct = {"form", "level", "lags", "es", "sharpness", "excess", "rule", "transform", "gain"}
+    direct |= {"variance", "decay", "averages", "exog", "regimes", "common_nu"}
+    direct |= {"draws", "prior_shape", "prior_rate", "seed"}
+    assert listed[1] == {"kind", "mean", "volatility", "law", *direct}
     (example,) = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert [getattr(m, "name", m) for m in read(tmp_path, example).models] == ["calm", "tail", "historical"]
 
@@ -43,6 +46,11 @@ def test_the_quick_start_lists_every_key(tmp_path: Path) -> None:
 def test_models_of_the_tail_itself() -> None:
     assert define_model("x", {"kind": "care", "lags": 3}) == rc.CARE(lags=3, name="x")
     assert define_model("x", {"kind": "care", "form": "ig", "level": 0.98}) == rc.CARE("ig", 0.98, name="x")
+    assert define_model("x", {"kind": "regime", "regimes": 3, "law": {"kind": "t", "nu": 5.0}}) == rc.MarkovSwitching(
+        3, rc.StudentT(5.0), name="x"
+    )
+    level = define_model("x", {"kind": "dynamic-level", "rule": "online", "volatility": {"kind": "ewma", "decay": 0.9}})
+    assert level == rc.DynamicLevel(rule="online", volatility=rc.EWMA(0.9), name="x")
     caviar = define_model("x", {"kind": "caviar", "form": "adaptive", "es": "additive", "sharpness": 20})
     assert caviar == rc.CAViaR("adaptive", "additive", 20, name="x")
     with pytest.raises(ConfigError, match=r"model\.x cannot be set: lags must be a whole number in \[1, 50\], got 2.5"):
