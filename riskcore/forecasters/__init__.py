@@ -10,7 +10,18 @@ from riskcore.forecasters.base import Fitted, Forecaster, Predictive
 from riskcore.forecasters.care import CARE
 from riskcore.forecasters.location_scale import LocationScale, historical
 from riskcore.forecasters.regression import ExpectileRegression, expectile_regression
-from riskcore.volatility import EGARCH, EWMA, GARCH, GJR, Constant
+from riskcore.volatility import (
+    APARCH,
+    EGARCH,
+    EWMA,
+    FIGARCH,
+    GARCH,
+    GJR,
+    BetaTEGARCH,
+    ComponentGARCH,
+    Constant,
+    RiskMetrics2006,
+)
 
 FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
     {
@@ -33,6 +44,11 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "egarch-skewt": LocationScale(volatility=EGARCH(), law=SkewT()),
         "egarch-ged": LocationScale(volatility=EGARCH(), law=GED()),
         "egarch-fhs": LocationScale(volatility=EGARCH(), law=Empirical()),
+        "aparch-t": LocationScale(volatility=APARCH(), law=StudentT()),
+        "figarch-t": LocationScale(volatility=FIGARCH(), law=StudentT()),
+        "component-t": LocationScale(volatility=ComponentGARCH(), law=StudentT()),
+        "beta-t-egarch": LocationScale(volatility=BetaTEGARCH(), law=StudentT()),
+        "rm2006": LocationScale(volatility=RiskMetrics2006(), law=Normal()),
         "care-linear": CARE("linear"),
     }
 )

@@ -24,7 +24,8 @@ APARCH, FIGARCH, COMPONENT, BETA_T = 0, 1, 2, 3
 N_FULL = 9
 FIRST, P, Q = 2, 7, 8
 """Places of the first coordinate of the volatility, and of the law's two."""
-N_WORK = 8
+N_PATH, N_WORK = 5, 9
+"""Rows of work space for a path, and for a gradient."""
 LARGEST = 1e12
 """A variance of scaled losses beyond which there is no likelihood."""
 
@@ -54,10 +55,17 @@ def figarch_weights(phi: float, d: float, beta: float, weights: FloatArray, slop
 
 
 @njit(cache=True, error_model="numpy")
+def add(to: FloatArray, factor: float, what: FloatArray) -> None:
+    """Add a multiple of an array; a loop of this shape becomes vector instructions."""
+    for t in range(to.size):
+        to[t] += factor * what[t]
+
+
+@njit(cache=True, error_model="numpy")
 def variance_path(
     family: int, e: FloatArray, hold: int, point: FloatArray, presample: float, weights: FloatArray, work: FloatArray
 ) -> None:
-    """Variances of rows hold..n into row 0 of `work`, and what the gradient needs into rows 1..3.
+    """Variances of rows hold..n into row 0 of `work`, and what the gradient needs into rows 1..4.
 
     Row t is known from rows before t; a loss is a positive shock.
     """
@@ -68,7 +76,7 @@ def variance_path(
         now = v0 + (v1 + v3) * presample ** (0.5 * v4)
         for t in range(hold, n + 1):
             log_now = math.log(now)
-            work[0, t], work[1, t] = math.exp(power * log_now), log_now
+            work[0, t], work[1, t], work[4, t] = math.exp(power * log_now), log_now, now
             if t < n:
                 base = abs(e[t]) + v2 * e[t]
                 work[2, t] = math.log(base) if base > 0.0 else -math.inf
@@ -85,9 +93,7 @@ def variance_path(
                 work[1, t] = e[t] * e[t]
             left = max(left - weights[t - hold], 0.0) if t - hold < m - 1 else 0.0
         for i in range(min(m, n - hold)):
-            weight = weights[i]
-            for t in range(hold, n - i):
-                work[0, t + i + 1] += weight * work[1, t]
+            add(work[0, hold + i + 1 : n + 1], weights[i], work[1, hold : n - i])
     elif family == COMPONENT:
         q = h = presample
         for t in range(hold, n + 1):
@@ -177,12 +183,12 @@ def cost(
 ) -> float:
     """Minus the log-likelihood at a whole point, inf where there is none, and if `wanted` its gradient.
 
-    `work` takes in row 7 the log-likelihoods of the days; `lags` are FIGARCH's weights and their derivatives.
+    `work` takes in row 8 the log-likelihoods of the days; `lags` are FIGARCH's weights and their derivatives.
     """
     n = x.size
     hold = 1 if task.mean == 2 else 0
     family, law, p, q = task.family, task.law, point[P], point[Q]
-    e, h, by_h, by_e = work[4, :n], work[0], work[5], work[6]
+    e, h, by_h, by_e = work[5, :n], work[0], work[6], work[7]
     for t in range(hold, n):
         e[t] = x[t] - point[0] - (point[1] * x[t - 1] if hold else 0.0)
     presample = task.presample
@@ -203,8 +209,8 @@ def cost(
         inverse = 1.0 / math.sqrt(h[t])
         z = e[t] * inverse
         value, force, day_p, day_q = law_of_day(law, p, q, c, z)
-        work[7, t] = value - 0.5 * math.log(h[t])
-        total += work[7, t]
+        work[8, t] = value - 0.5 * math.log(h[t])
+        total += work[8, t]
         by_h[t] = 0.5 * (force * z - 1.0) / h[t]
         by_e[t] = -force * inverse
         by_p += day_p
@@ -235,19 +241,18 @@ def cost(
 def _aparch_back(
     e: FloatArray, hold: int, point: FloatArray, presample: float, work: FloatArray, gradient: FloatArray
 ) -> None:
-    h, by_h, by_e = work[0], work[5], work[6]
+    h, by_h, by_e = work[0], work[6], work[7]
     alpha, gamma, beta, delta = point[3], point[4], point[5], point[6]
     adjoint = 0.0
     for t in range(e.size - 1, hold - 1, -1):
-        log_s, log_base, power = work[1, t], work[2, t], work[3, t]
-        s = math.exp(log_s)
+        log_s, log_base, power, s = work[1, t], work[2, t], work[3, t], work[4, t]
         gradient[2] += adjoint
         gradient[3] += adjoint * power
         gradient[5] += adjoint * s
         if power > 0.0:
             push = adjoint * alpha * power
             gradient[6] += push * log_base
-            push *= delta / math.exp(log_base)
+            push *= delta / (abs(e[t]) + gamma * e[t])
             gradient[4] += push * e[t]
             by_e[t] += push * (gamma + (1.0 if e[t] > 0.0 else -1.0))
         direct = by_h[t] * h[t] * (2.0 / delta)
@@ -265,7 +270,7 @@ def _figarch_back(
     e: FloatArray, hold: int, point: FloatArray, presample: float, lags: FloatArray, work: FloatArray,
     gradient: FloatArray,
 ) -> None:  # fmt: skip
-    by_h, by_e, squares, back = work[5], work[6], work[1], work[2]
+    by_h, by_e, squares, back, turned = work[6], work[7], work[1], work[2], work[3]
     n, m = e.size, lags.shape[1]
     room_left, total = 1.0 - point[5], 0.0
     back[:] = 0.0
@@ -278,14 +283,13 @@ def _figarch_back(
         if i < n - hold:
             beyond += by_h[hold + i]
         lags[4, i] = beyond * presample
-        weight = lags[0, i]
-        for t in range(hold, n - i - 1):
-            back[t] += weight * by_h[t + i + 1]
-    # sums over days in steps of a row: the inner loop runs over lags, which are independent
-    for t in range(hold + 1, n):
-        push, most = by_h[t], min(m, t - hold)
-        for i in range(most):
-            lags[4, i] += push * squares[t - 1 - i]
+        if i < n - hold - 1:
+            add(back[hold : n - i - 1], lags[0, i], by_h[hold + i + 1 : n])
+    for t in range(hold, n):
+        turned[n - 1 - t] = squares[t]
+    for t in range(hold + 1, n):  # the square at lag i + 1 stands at n - t + i
+        most = min(m, t - hold)
+        add(lags[4, :most], by_h[t], turned[n - t : n - t + most])
     for i in range(m):
         gradient[3] += lags[4, i] * lags[1, i]
         gradient[4] += lags[4, i] * lags[2, i]
@@ -296,7 +300,7 @@ def _figarch_back(
 
 @njit(cache=True, error_model="numpy")
 def _component_back(e: FloatArray, hold: int, point: FloatArray, work: FloatArray, gradient: FloatArray) -> None:
-    h, q, by_h, by_e = work[0], work[1], work[5], work[6]
+    h, q, by_h, by_e = work[0], work[1], work[6], work[7]
     alpha, beta, rho, phi = point[3], point[4], point[5], point[6]
     after_q, after_h = 0.0, 0.0
     n = e.size
@@ -317,7 +321,7 @@ def _component_back(e: FloatArray, hold: int, point: FloatArray, work: FloatArra
 
 @njit(cache=True, error_model="numpy")
 def _beta_t_back(e: FloatArray, hold: int, point: FloatArray, work: FloatArray, gradient: FloatArray) -> None:
-    h, states, shares, by_h, by_e = work[0], work[1], work[2], work[5], work[6]
+    h, states, shares, by_h, by_e = work[0], work[1], work[2], work[6], work[7]
     omega, phi, kappa, kappa2 = point[2], point[3], point[4], point[5]
     nu = 1.0 / point[P]
     adjoint, by_nu = 0.0, 0.0
@@ -357,18 +361,23 @@ def costs(task: Task, x: FloatArray, points: FloatArray, values: FloatArray, gra
         if wanted:
             for i in range(task.slots.size):
                 gradients[j, i] = full[task.slots[i]]
-    return work[7, : x.size]
+    return work[8, : x.size]
 
 
 @njit(cache=True, error_model="numpy")
-def curvature(task: Task, x: FloatArray, points: FloatArray, step: float) -> FloatArray:
-    """Hessians of the cost by central differences of the gradient, within the constraints, not yet positive."""
+def curvature(task: Task, x: FloatArray, points: FloatArray, step: float, sides: int) -> FloatArray:
+    """Hessians of the cost by differences of the gradient, within the constraints, not yet positive.
+
+    Differences are central with two `sides`, but next to a constraint.
+    """
     d = points.shape[1]
     out, two, slopes, values = np.zeros((points.shape[0], d, d)), np.empty((2, d)), np.empty((2, d)), np.empty(2)
+    centre = np.empty((1, d))
     for j in range(points.shape[0]):
+        costs(task, x, points[j : j + 1], values, centre)
         for c in range(d):
             size = step * max(abs(points[j, c]), 1e-2)
-            ahead = back = size
+            ahead, back = size, size if sides == 2 else 0.0
             for k in range(task.limits.size):
                 slack = max(dot(task.rows, k, points, j, d) - task.limits[k], 0.0)
                 if task.rows[k, c] * size < -slack:
@@ -376,13 +385,17 @@ def curvature(task: Task, x: FloatArray, points: FloatArray, step: float) -> Flo
                 elif -task.rows[k, c] * size < -slack:
                     back = 0.0
             if ahead + back == 0.0:
-                ahead = back = size
+                back = size
             two[0], two[1] = points[j], points[j]
             two[0, c] += ahead
             two[1, c] -= back
-            costs(task, x, two, values, slopes)
+            if ahead > 0.0:
+                costs(task, x, two[:1], values, slopes[:1])
+            if back > 0.0:
+                costs(task, x, two[1:], values, slopes[1:])
             for a in range(d):
-                value = (slopes[0, a] - slopes[1, a]) / (ahead + back)
+                value = (slopes[0, a] if ahead > 0.0 else centre[0, a]) - (slopes[1, a] if back > 0.0 else centre[0, a])
+                value /= ahead + back
                 out[j, c, a] = value if abs(value) < 1e150 else 0.0
     return out
 
@@ -407,9 +420,9 @@ def descend(
     if not best < math.inf:
         return math.inf, count, False
     if fresh:
-        curvatures[:] = curvature(task, x, points, 1e-5)
+        curvatures[:] = curvature(task, x, points, 1e-5, 1)
         make_positive(curvatures)
-        count += 2 * d
+        count += d + 1
     for i in range(d):
         slopes[0, i] = full[task.slots[i]]
     again = True
@@ -454,9 +467,9 @@ def descend(
                 share *= 0.1
         if share == 0.0:
             again = False
-            curvatures[:] = curvature(task, x, points, 1e-5)
+            curvatures[:] = curvature(task, x, points, 1e-5, 1)
             make_positive(curvatures)
-            count += 2 * d
+            count += d + 1
             continue
         for i in range(d):
             slopes[WIDTH, i] = full[task.slots[i]]

@@ -23,6 +23,20 @@ def ewma_variance(shocks: FloatArray, decay: float, first: float) -> FloatArray:
 
 
 @njit(cache=True, error_model="numpy")
+def ewma_mixture(shocks: FloatArray, decays: FloatArray, weights: FloatArray, firsts: FloatArray) -> FloatArray:
+    """Weighted sums of EWMA variances of rows 0..n, each from its own first."""
+    n = shocks.size
+    out = np.zeros(n + 1)
+    for k in range(decays.size):
+        decay, now = decays[k], firsts[k]
+        out[0] += weights[k] * now
+        for t in range(n):
+            now = decay * now + (1.0 - decay) * shocks[t] * shocks[t]
+            out[t + 1] += weights[k] * now
+    return out
+
+
+@njit(cache=True, error_model="numpy")
 def gjr_variance(
     shocks: FloatArray, omega: float, alpha: float, gamma: float, beta: float, presample: float, hold: int
 ) -> FloatArray:

@@ -6,25 +6,43 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from riskcore.volatility.base import StartRule, Volatility, VolatilityFit, WindowFits, log_likelihood
+from riskcore.volatility.families import APARCH, FIGARCH, BetaTEGARCH, ComponentGARCH
 from riskcore.volatility.garch import EGARCH, GARCH, GJR
 from riskcore.volatility.means import AR1, MEANS, ConstantMean, Mean, ZeroMean
 from riskcore.volatility.moments import EWMA, Constant
+from riskcore.volatility.riskmetrics import RiskMetrics2006
 
 VOLATILITIES: Mapping[str, Volatility] = MappingProxyType(
-    {"constant": Constant(), "ewma": EWMA(), "garch": GARCH(), "gjr": GJR(), "egarch": EGARCH()}
+    {
+        "constant": Constant(),
+        "ewma": EWMA(),
+        "garch": GARCH(),
+        "gjr": GJR(),
+        "egarch": EGARCH(),
+        "aparch": APARCH(),
+        "figarch": FIGARCH(),
+        "component": ComponentGARCH(),
+        "beta-t-egarch": BetaTEGARCH(),
+        "rm2006": RiskMetrics2006(),
+    }
 )
 
 __all__ = [
+    "APARCH",
     "AR1",
     "EGARCH",
     "EWMA",
+    "FIGARCH",
     "GARCH",
     "GJR",
     "MEANS",
     "VOLATILITIES",
+    "BetaTEGARCH",
+    "ComponentGARCH",
     "Constant",
     "ConstantMean",
     "Mean",
+    "RiskMetrics2006",
     "StartRule",
     "Volatility",
     "VolatilityFit",

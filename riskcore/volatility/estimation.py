@@ -335,7 +335,7 @@ class Estimation:
         if active.size:
             _, sizes, right = np.linalg.svd(active)
             along = right[int((sizes > 1e-12).sum()) :].T
-        hessian = kernel.curvature(self.task, self.losses, y[None].copy(), STEP)[0]
+        hessian = kernel.curvature(self.task, self.losses, y[None].copy(), STEP, 2)[0]
         scores, jacobian = [], []
         for column in along.T:
             size = STEP * max(float(np.max(np.abs(column * y))), 1e-2)

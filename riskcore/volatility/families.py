@@ -102,7 +102,7 @@ class _Recursive(ABC):
         weights = np.zeros(self.truncation)
         if self.code == kernel.FIGARCH:
             kernel.figarch_weights(*point[3:6], weights, np.empty((0, 0)))
-        work = np.zeros((4, shocks.size + 1))
+        work = np.zeros((kernel.N_PATH, shocks.size + 1))
         kernel.variance_path(self.code, shocks, hold, point, presample, weights, work)
         work[0, :hold] = presample
         return work[0].copy()
