@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, Protocol, cast
 
@@ -19,7 +19,7 @@ from riskcore.distributions import Law, ParametricLaw
 from riskcore.errors import FitError, require
 from riskcore.kernels import families as kernel
 from riskcore.volatility.base import Carried
-from riskcore.volatility.means import Mean
+from riskcore.volatility.means import Mean, ZeroMean
 from riskcore.volatility.problem import LAW_SLOTS, LAWS
 
 ROUNDING = 1e-12
@@ -40,6 +40,8 @@ STEP = 1e-5
 ACTIVE = 1e-9
 """A constraint this near to equality is active at the optimum."""
 SIMPLEX_MOST = 4000
+NEIGHBOURS, CUSP_ROUNDS, CUSP_GAIN = 80, 6, 1e-7
+"""Losses next to the mean that are looked at as cusps, how often, and what a move to another has to gain."""
 LARGEST_LEVEL = 10.0
 
 Row = tuple[Mapping[str, float], float]
@@ -94,6 +96,15 @@ class Family(Protocol):
         """Presample variance."""
         ...
 
+    @property
+    def cusps(self) -> bool:
+        """Whether the likelihood may have cusps where the mean equals a loss."""
+        ...
+
+    def cusped(self, values: Mapping[str, float]) -> bool:
+        """Whether it has them at these parameters."""
+        ...
+
 
 @dataclass(frozen=True)
 class Optimum:
@@ -103,6 +114,8 @@ class Optimum:
     curvature: FloatArray
     cost: float
     good: bool
+    held: bool = False
+    """Whether the mean stands on a cusp."""
 
 
 class Frame:
@@ -224,6 +237,7 @@ class Estimation:
         if lost:
             self.age = 0
             tops = self._distinct([*tops, *self._search()])
+        tops = [t for t in tops if t.good]
         if not tops:
             self.retried = True
             tops = [self._simplex()]
@@ -235,7 +249,8 @@ class Estimation:
 
     def carried(self) -> Carried:
         """What this window hands on to the next."""
-        return Carried(self.frame, self.scale, tuple((t.point, t.curvature) for t in self.tops), self.age)
+        smooth = tuple((t.point, t.curvature) for t in self.tops if not t.held)
+        return Carried(self.frame, self.scale, smooth, self.age)
 
     def costs(self, points: FloatArray, *, slopes: bool = False) -> tuple[FloatArray, FloatArray]:
         """Costs at points, and gradients if `slopes`."""
@@ -258,19 +273,61 @@ class Estimation:
         for point, curvature in known.points:
             moved, bent = self.frame.moved(point, curvature, known.scale / self.scale)
             end = self._descend(self._inside(moved), bent, most=MANY)
-            if not end.good:
+            if not end.good or self._cusped(end):
                 return []
             found.append(end)
         return self._distinct(found)
 
     def _search(self) -> list[Optimum]:
-        """Distinct optima from the best points of the grid: descents that go roughly at first, then to the end."""
+        """Distinct optima from the best points of the grid: descents that go roughly at first, then to the end.
+
+        Where there may be cusps, the mean is held at first.
+        """
         points = self.frame.starts.copy()
         points[:, : len(self.first_mean)] = self.first_mean
         values, _ = self.costs(points)
         order = [i for i in np.argsort(values, kind="stable")[:FEW] if values[i] < math.inf]
+        if self.mean.short == "constant" and self.family.cusps:
+            rough = self._distinct([self._beside(points[i], None, ROUGHLY) for i in order], near=0.05, place=0.1)
+            ends = [*rough, *(e for e in (self._descend(r.point, None, most=MANY) for r in rough) if e.good)]
+            return self._distinct([self._on_cusp(end) if self._cusped(end) else end for end in self._distinct(ends)])
         rough = self._distinct([self._descend(points[i], None, ROUGHLY) for i in order], near=0.05, place=0.1)
-        return [end for end in (self._descend(r.point, r.curvature) for r in rough) if end.good]
+        return [self._descend(r.point, r.curvature) for r in rough]
+
+    def _cusped(self, end: Optimum) -> bool:
+        """Whether the likelihood has a cusp wherever a constant mean equals a loss."""
+        return self.mean.short == "constant" and self.family.cusped(self.frame.unpack(end.point)[1])
+
+    def _beside(self, y: FloatArray, curvature: FloatArray | None, tolerance: float = TOLERANCE) -> Optimum:
+        """The optimum of everything but a constant mean."""
+        self.attempts += 1
+        inner = frame(self.family, ZeroMean(), self.law)
+        task = self.task._replace(
+            mean=0, slots=inner.slots, base=inner.base, rows=inner.constraints, limits=inner.limits
+        )
+        whole = np.eye(y.size) if curvature is None else curvature.copy()
+        points, bent = y[None, 1:].copy(), whole[None, 1:, 1:].copy()
+        value, _, good = kernel.descend(task, self.losses - y[0], points, bent, curvature is None, tolerance, MOST)
+        whole[1:, 1:] = bent[0]
+        return Optimum(np.array([y[0], *points[0]]), whole, value, good, held=True)
+
+    def _on_cusp(self, end: Optimum) -> Optimum:
+        """A better optimum with the mean on a cusp.
+
+        A power below one has a likelihood with a cusp wherever the mean equals a loss. Descents get stuck there; with
+        the mean held, everything else is smooth.
+        """
+        for _ in range(CUSP_ROUNDS):
+            beside = np.unique(self.losses[np.argsort(np.abs(self.losses - end.point[0]), kind="stable")[:NEIGHBOURS]])
+            points = np.tile(end.point, (beside.size, 1))
+            points[:, 0] = beside
+            values, _ = self.costs(points)
+            tried = [self._beside(points[i], end.curvature) for i in np.argsort(values, kind="stable")[:FEW]]
+            best = min(tried, key=lambda t: t.cost)
+            if not best.cost < end.cost - CUSP_GAIN:
+                break
+            end = best
+        return end if end.good else replace(end, held=True, good=True) if end.held else end
 
     def _distinct(self, ends: Sequence[Optimum], near: float = SAME, place: float = SAME_PLACE) -> list[Optimum]:
         """The best distinct ends, best first."""

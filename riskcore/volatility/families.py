@@ -25,6 +25,8 @@ from riskcore.volatility.powers import absolute_moments
 SMALLEST, LARGEST = 1e-10, 10.0
 """Bounds of omega, for losses with standard deviation one."""
 NEARLY_ONE = 1.0 - 1e-7
+SMOOTH = 1.2
+"""A power of APARCH from here on makes no cusps or kinks that hold up a descent."""
 LAST_LAG = 1000
 """Default of FIGARCH's truncation, as in arch."""
 
@@ -83,6 +85,15 @@ class _Recursive(ABC):
     def presample_at(self, shocks: FloatArray, held: float) -> float:
         """The presample variance of a fit with these shocks; `held` is that of the least-squares mean."""
         return held
+
+    @property
+    def cusps(self) -> bool:
+        """Whether the likelihood may have cusps where the mean equals a loss."""
+        return False
+
+    def cusped(self, values: Mapping[str, float]) -> bool:
+        """Whether it has them at these parameters."""
+        return False
 
     def score_nu(self, params: Mapping[str, float], law: Law) -> float:
         """Degrees of freedom of the recursion; inf where it has none."""
@@ -227,13 +238,22 @@ class APARCH(_Recursive):
 
     def grid(self, law: ParametricLaw) -> Sequence[Sequence[float]]:
         """Powers, leverages and persistences."""
-        powers = (1.0, 1.8) if self.delta is None else (float(self.delta),)
+        powers = (0.5, 1.1, 1.8) if self.delta is None else (float(self.delta),)
         found = []
-        for alpha, gamma, persistence, power in product((0.05, 0.12), (0.0, 0.6), (0.7, 0.92, 0.985), powers):
+        for alpha, gamma, persistence, power in product((0.05, 0.12), (0.1, 0.7), (0.8, 0.97), powers):
             gain = alpha * _normal_moment(power) * ((1.0 + gamma) ** power + (1.0 - gamma) ** power) / 2.0
             beta = min(persistence - gain, 1.0 - alpha)
             found.append((1.0 - gain - beta, alpha, gamma, beta, power))
         return found
+
+    @property
+    def cusps(self) -> bool:
+        """So it is where the power may be small."""
+        return self.delta is None or self.delta < SMOOTH
+
+    def cusped(self, values: Mapping[str, float]) -> bool:
+        """With a power below one; a little above it there are kinks that do as much harm."""
+        return values["delta"] < SMOOTH
 
     def flat(self, values: Mapping[str, float], variance: float, nu: float) -> Sequence[float]:
         """Omega alone."""
