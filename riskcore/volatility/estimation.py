@@ -40,7 +40,7 @@ STEP = 1e-5
 ACTIVE = 1e-9
 """A constraint this near to equality is active at the optimum."""
 SIMPLEX_MOST = 4000
-NEIGHBOURS, CUSP_ROUNDS, CUSP_GAIN = 80, 6, 1e-7
+NEIGHBOURS, CUSP_ROUNDS, CUSP_GAIN = 40, 8, 1e-7
 """Losses next to the mean that are looked at as cusps, how often, and what a move to another has to gain."""
 LARGEST_LEVEL = 10.0
 
@@ -289,8 +289,8 @@ class Estimation:
         order = [i for i in np.argsort(values, kind="stable")[:FEW] if values[i] < math.inf]
         if self.mean.short == "constant" and self.family.cusps:
             rough = self._distinct([self._beside(points[i], None, ROUGHLY) for i in order], near=0.05, place=0.1)
-            ends = [*rough, *(e for e in (self._descend(r.point, None, most=MANY) for r in rough) if e.good)]
-            return self._distinct([self._on_cusp(end) if self._cusped(end) else end for end in self._distinct(ends)])
+            ends = self._distinct([self._descend(r.point, None, most=MANY) for r in rough])
+            return self._distinct([self._on_cusp(end) if self._cusped(end) else end for end in ends])
         rough = self._distinct([self._descend(points[i], None, ROUGHLY) for i in order], near=0.05, place=0.1)
         return [self._descend(r.point, r.curvature) for r in rough]
 
@@ -322,12 +322,14 @@ class Estimation:
             points = np.tile(end.point, (beside.size, 1))
             points[:, 0] = beside
             values, _ = self.costs(points)
-            tried = [self._beside(points[i], end.curvature) for i in np.argsort(values, kind="stable")[:FEW]]
+            tried = [self._beside(points[i], end.curvature) for i in np.argsort(values, kind="stable")[:2]]
             best = min(tried, key=lambda t: t.cost)
+            if not best.cost < end.cost - CUSP_GAIN:
+                best = self._descend(end.point, None, most=MANY)
             if not best.cost < end.cost - CUSP_GAIN:
                 break
             end = best
-        return end if end.good else replace(end, held=True, good=True) if end.held else end
+        return replace(end, held=True, good=True)  # of the rest of the coordinates; the mean moves no more
 
     def _distinct(self, ends: Sequence[Optimum], near: float = SAME, place: float = SAME_PLACE) -> list[Optimum]:
         """The best distinct ends, best first."""
