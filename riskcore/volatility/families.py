@@ -25,6 +25,8 @@ from riskcore.volatility.powers import absolute_moments
 SMALLEST, LARGEST = 1e-10, 10.0
 """Bounds of omega, for losses with standard deviation one."""
 NEARLY_ONE = 1.0 - 1e-7
+ROOM = 0.1
+"""How far Beta-t-EGARCH's leverage may exceed its gain: so much may a gain lower the volatility."""
 SMOOTH = 1.2
 """A power of APARCH from here on makes no cusps or kinks that hold up a descent."""
 LAST_LAG = 1000
@@ -446,9 +448,10 @@ class BetaTEGARCH(_Recursive):
         return {**volatility, **law}
 
     def rows(self) -> Sequence[Row]:
-        """Bounds."""
-        bounds = {"omega": (-10.0, 10.0), "varphi": (-0.9, NEARLY_ONE), "kappa": (-1.0, 2.0), "kappa2": (-1.0, 1.0)}
-        return [row for n, (low, high) in bounds.items() for row in (({n: 1.0}, low), ({n: -1.0}, -high))]
+        """Bounds, and ``|kappa2| <= kappa + ROOM``: beyond, the filter forgets nothing and its likelihood is rough."""
+        bounds = {"omega": (-10.0, 10.0), "varphi": (-0.9, NEARLY_ONE), "kappa": (0.0, 1.0)}
+        one: list[Row] = [row for n, (low, high) in bounds.items() for row in (({n: 1.0}, low), ({n: -1.0}, -high))]
+        return [*one, ({"kappa": 1.0, "kappa2": -1.0}, -ROOM), ({"kappa": 1.0, "kappa2": 1.0}, -ROOM)]
 
     def grid(self, law: ParametricLaw) -> Sequence[Sequence[float]]:
         """Persistences and gains."""
