@@ -28,8 +28,8 @@ ROUGHLY, TOLERANCE = 1e-2, 1e-11
 """A descent ends when the next step gains less log-likelihood than this; the step is still taken."""
 MOST, MANY = 400, 40
 """Evaluations of a descent at most; after the second number one from the window before counts as lost."""
-FEW, KEPT = 3, 2
-"""Points of the grid that descend, and optima that are carried along."""
+KEPT = 2
+"""Optima that are carried along."""
 RIVAL, SAME, SAME_PLACE = 4.0, 1e-4, 1e-3
 """Optima this far below the best are dropped; those with likelihoods and coordinates as near as this are one."""
 JUMP, LATE = 0.01, 8
@@ -64,6 +64,16 @@ class Family(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the volatility's coordinates, in the kernel's order."""
+        ...
+
+    @property
+    def few(self) -> int:
+        """Points of the grid that descend."""
+        ...
+
+    @property
+    def always(self) -> bool:
+        """Whether the grid is looked at in every window."""
         ...
 
     @property
@@ -233,7 +243,7 @@ class Estimation:
         lost = not tops
         if known is not None and usable:
             self.age = known.age + 1
-            lost = lost or abs(known.scale / self.scale - 1.0) > JUMP or self.age >= LATE
+            lost = lost or self.family.always or abs(known.scale / self.scale - 1.0) > JUMP or self.age >= LATE
         if lost:
             self.age = 0
             tops = self._distinct([*tops, *self._search()])
@@ -286,13 +296,13 @@ class Estimation:
         points = self.frame.starts.copy()
         points[:, : len(self.first_mean)] = self.first_mean
         values, _ = self.costs(points)
-        order = [i for i in np.argsort(values, kind="stable")[:FEW] if values[i] < math.inf]
+        order = [i for i in np.argsort(values, kind="stable")[: self.family.few] if values[i] < math.inf]
         if self.mean.short == "constant" and self.family.cusps:
             rough = self._distinct([self._beside(points[i], None, ROUGHLY) for i in order], near=0.05, place=0.1)
             ends = self._distinct([self._descend(r.point, None, most=MANY) for r in rough])
             return self._distinct([self._on_cusp(end) if self._cusped(end) else end for end in ends])
-        rough = self._distinct([self._descend(points[i], None, ROUGHLY) for i in order], near=0.05, place=0.1)
-        return [self._descend(r.point, r.curvature) for r in rough]
+        rough = self._distinct([self._descend(points[i], None, ROUGHLY) for i in order], near=0.05, place=0.1, most=4)
+        return self._distinct([self._descend(r.point, r.curvature) for r in rough])
 
     def _cusped(self, end: Optimum) -> bool:
         """Whether the likelihood has a cusp wherever a constant mean equals a loss."""
@@ -331,14 +341,16 @@ class Estimation:
             end = best
         return replace(end, held=True, good=True)  # of the rest of the coordinates; the mean moves no more
 
-    def _distinct(self, ends: Sequence[Optimum], near: float = SAME, place: float = SAME_PLACE) -> list[Optimum]:
+    def _distinct(
+        self, ends: Sequence[Optimum], near: float = SAME, place: float = SAME_PLACE, most: int = KEPT
+    ) -> list[Optimum]:
         """The best distinct ends, best first."""
         kept: list[Optimum] = []
         for end in sorted((e for e in ends if e.cost < math.inf), key=lambda e: e.cost):
             if kept and end.cost > kept[0].cost + RIVAL:
                 break
             far = [k for k in kept if end.cost > k.cost + near or np.max(np.abs(end.point - k.point)) > place]
-            if len(far) == len(kept) < KEPT:
+            if len(far) == len(kept) < most:
                 kept.append(end)
         return kept
 

@@ -41,6 +41,10 @@ class _Recursive(ABC):
     estimated: ClassVar[bool] = True
     code: ClassVar[int]
     names: ClassVar[tuple[str, ...]]
+    few: ClassVar[int] = 3
+    """Points of the grid that descend."""
+    always: ClassVar[bool] = False
+    """Whether the grid is looked at in every window."""
 
     @property
     def fixed(self) -> Mapping[str, float]:
@@ -370,6 +374,8 @@ class ComponentGARCH(_Recursive):
     """
 
     short: ClassVar[str] = "component"
+    few: ClassVar[int] = 8
+    always: ClassVar[bool] = True  # which of two components is the slow one may turn from window to window
     code: ClassVar[int] = kernel.COMPONENT
     names: ClassVar[tuple[str, ...]] = ("omega", "alpha", "beta", "rho", "varphi")
 
@@ -382,7 +388,7 @@ class ComponentGARCH(_Recursive):
     def grid(self, law: ParametricLaw) -> Sequence[Sequence[float]]:
         """Persistences of the level and of the variance around it."""
         found = []
-        for rho, alpha, phi, short in product((0.97, 0.995), (0.03, 0.1), (0.015, 0.05), (0.6, 0.9)):
+        for rho, alpha, phi, short in product((0.95, 0.985, 0.999), (0.03, 0.1), (0.005, 0.02, 0.06), (0.5, 0.9)):
             found.append((1.0 - rho, alpha, short - alpha, rho, phi))
         return found
 
