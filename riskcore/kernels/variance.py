@@ -72,6 +72,70 @@ def egarch_variance(
 
 
 @njit(cache=True, error_model="numpy")
+def lagged_power(
+    shocks: FloatArray,
+    omega: float,
+    gain: FloatArray,
+    extra: FloatArray,
+    memory: FloatArray,
+    power: float,
+    presample: float,
+    hold: int,
+) -> FloatArray:
+    """Powers of the volatility of rows 0..n from lags of powers of the shocks (`extra` for losses) and of their own.
+
+    `presample` stands for all powers before row `hold`.
+    """
+    n = shocks.size
+    out = np.empty(n + 1)
+    out[:hold] = presample
+    for t in range(hold, n + 1):
+        now = omega
+        for i in range(gain.size):
+            if t - 1 - i < hold:
+                now += (gain[i] + 0.5 * extra[i]) * presample
+            else:
+                u = shocks[t - 1 - i]
+                size = u * u if power == 2.0 else abs(u) ** power
+                now += (gain[i] + extra[i] if u > 0.0 else gain[i]) * size
+        for j in range(memory.size):
+            now += memory[j] * (presample if t - 1 - j < hold else out[t - 1 - j])
+        out[t] = now
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def lagged_log(
+    shocks: FloatArray,
+    omega: float,
+    alpha: FloatArray,
+    gamma: FloatArray,
+    beta: FloatArray,
+    presample: float,
+    hold: int,
+) -> FloatArray:
+    """EGARCH variances of rows 0..n with several lags; shocks before row `hold` say nothing."""
+    n = shocks.size
+    out, logs, z = np.empty(n + 1), np.empty(n + 1), np.empty(n + 1)
+    out[:hold] = presample
+    for t in range(hold, n + 1):
+        now = omega
+        for i in range(alpha.size):
+            if t - 1 - i >= hold:
+                now += alpha[i] * (abs(z[t - 1 - i]) - SQRT_2_OVER_PI)
+        for i in range(gamma.size):
+            if t - 1 - i >= hold:
+                now += gamma[i] * z[t - 1 - i]
+        for j in range(beta.size):
+            now += beta[j] * (np.log(presample) if t - 1 - j < hold else logs[t - 1 - j])
+        logs[t] = min(now, LOG_VARIANCE_CAP)
+        out[t] = np.exp(logs[t])
+        if t < n:
+            z[t] = shocks[t] / np.sqrt(out[t])
+    return out
+
+
+@njit(cache=True, error_model="numpy")
 def window_volatilities(
     losses: FloatArray,
     begins: IntArray,

@@ -10,6 +10,7 @@ from riskcore.volatility.families import APARCH, FIGARCH, BetaTEGARCH, Component
 from riskcore.volatility.garch import EGARCH, GARCH, GJR
 from riskcore.volatility.means import AR1, MEANS, ConstantMean, Mean, ZeroMean
 from riskcore.volatility.moments import EWMA, Constant
+from riskcore.volatility.processes import ArchVolatility
 from riskcore.volatility.riskmetrics import RiskMetrics2006
 
 VOLATILITIES: Mapping[str, Volatility] = MappingProxyType(
@@ -24,6 +25,7 @@ VOLATILITIES: Mapping[str, Volatility] = MappingProxyType(
         "component": ComponentGARCH(),
         "beta-t-egarch": BetaTEGARCH(),
         "rm2006": RiskMetrics2006(),
+        "arch-process": ArchVolatility(),
     }
 )
 
@@ -37,6 +39,7 @@ __all__ = [
     "GJR",
     "MEANS",
     "VOLATILITIES",
+    "ArchVolatility",
     "BetaTEGARCH",
     "ComponentGARCH",
     "Constant",
