@@ -29,8 +29,14 @@ STAMP = "riskcore-warm.json"
 DAMPING = 10.0
 """Seconds that the machine is taken to have compiled at the table's pace before the first step."""
 SHORT_WINDOW, N_DAYS, REFIT_EVERY = 260, 320, 60
+FAMILIES = ("aparch", "figarch", "component", "beta", "rm2006")
 CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"likelihood": ("lanes",), "descent": ("lanes", "likelihood"), "search": ("lanes", "likelihood", "descent")}
+    {
+        "likelihood": ("lanes",),
+        "descent": ("lanes", "likelihood"),
+        "search": ("lanes", "likelihood", "descent"),
+        "families": ("lanes", "likelihood", "descent"),
+    }
 )
 """Kernels that call those of other files."""
 
@@ -80,6 +86,15 @@ def _filter() -> None:
     _walk("ewma", "fhs", more=[LocationScale(volatility=EWMA(), law=AgeWeighted())])
 
 
+def _families() -> Forecasts:
+    from riskcore.forecasters import LocationScale
+    from riskcore.volatility import ArchVolatility
+
+    _fit_alone(LocationScale(volatility=ArchVolatility()))
+    _fit_alone(LocationScale(volatility=ArchVolatility("egarch")))
+    return _walk(*FAMILIES)
+
+
 def _fit_alone(forecaster: Forecaster) -> None:
     """One fit and its forecasts by the definition, which a walk over many windows at once need not use."""
     import numpy as np
@@ -101,7 +116,7 @@ def _others() -> Forecasts | None:
     from riskcore.forecasters import FORECASTERS
 
     left = {name.partition("-")[0] for name in FORECASTERS}
-    left -= {"historical", "age", "ewma", "fhs", "garch", "gjr", "egarch", "care"}
+    left -= {"historical", "age", "ewma", "fhs", "garch", "gjr", "egarch", "care", *FAMILIES}
     return _walk(*left) if left else None
 
 
@@ -184,6 +199,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "EWMA": Step(_filter, 4.0),
         "GARCH and GJR": Step(lambda: _walk("garch", "gjr"), 30.0),
         "EGARCH": Step(lambda: _walk("egarch"), 2.0),
+        "APARCH, FIGARCH, components, Beta-t": Step(_families, 12.0),
         "CARE": Step(lambda: _walk("care"), 23.0),
         "recursive tails": Step(_recursive_tails, 14.0),
         "other models": Step(_others, 0.0),

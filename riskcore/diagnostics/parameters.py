@@ -78,7 +78,7 @@ def _role(name: str) -> str:
 
 
 def _log_variance(forecaster: Forecaster) -> bool:
-    return isinstance(forecaster, LocationScale) and forecaster.volatility.short == "egarch"
+    return isinstance(forecaster, LocationScale) and forecaster.volatility.short in ("egarch", "beta-t-egarch")
 
 
 def _fixed(forecaster: Forecaster) -> dict[str, float]:
@@ -131,7 +131,7 @@ def n_estimated(forecaster: Forecaster, fitted: Fitted | None) -> int:
     if not isinstance(forecaster, LocationScale):
         return len(fitted.params)
     fixed = 0 if forecaster.law.is_sample else len(forecaster.law.params)
-    return len(fitted.params) - fixed
+    return len(fitted.params) - fixed - len(getattr(forecaster.volatility, "fixed", {}))
 
 
 def window_likelihood(fitted: Fitted | None, losses: FloatArray) -> float:

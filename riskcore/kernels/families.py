@@ -36,7 +36,7 @@ a whole point, linear constraints ``rows @ y >= limits``, the presample variance
 
 @njit(cache=True, error_model="numpy")
 def figarch_weights(phi: float, d: float, beta: float, weights: FloatArray, slopes: FloatArray) -> None:
-    """Weights of the squared shocks at lags 1, 2, ... and, where `slopes` has rows, their derivatives by phi, d, beta."""
+    """Weights of the squared shocks at lags 1, 2, ..., and where `slopes` has rows their slopes by phi, d and beta."""
     delta, by_d = d, 1.0
     weights[0] = phi - beta + d
     if slopes.shape[0] > 0:

@@ -24,6 +24,12 @@ _VOLATILITIES = {
     "gjr": "GJR-GARCH(1,1)",
     "egarch": "EGARCH(1,1)",
     "constant": "constant volatility",
+    "aparch": "APARCH(1,1)",
+    "figarch": "FIGARCH(1,d,1)",
+    "component": "component GARCH",
+    "beta-t-egarch": "Beta-t-EGARCH",
+    "rm2006": "RiskMetrics 2006",
+    "arch-process": "another process of arch",
 }
 _LAWS = {
     "normal": "normal law",

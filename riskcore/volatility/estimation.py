@@ -18,6 +18,7 @@ from riskcore._types import FloatArray
 from riskcore.distributions import Law, ParametricLaw
 from riskcore.errors import FitError, require
 from riskcore.kernels import families as kernel
+from riskcore.kernels.descent import settle
 from riskcore.volatility.base import Carried
 from riskcore.volatility.means import Mean, ZeroMean
 from riskcore.volatility.problem import LAW_SLOTS, LAWS
@@ -178,7 +179,9 @@ class Frame:
         """Mean, volatility (with what is set) and the free parameters of the law."""
         values = dict(zip(self.labels, y.tolist(), strict=True))
         mean = tuple(values[n] for n in self.mean.names)
-        volatility = {n: self.family.fixed[n] if n in self.family.fixed else values[f"v:{n}"] for n in self.family.names}
+        volatility = {
+            n: self.family.fixed[n] if n in self.family.fixed else values[f"v:{n}"] for n in self.family.names
+        }
         law = {n: 1.0 / values[f"law:{n}"] if n == "nu" else values[f"law:{n}"] for n in self.law.free}
         return mean, volatility, law
 
@@ -223,7 +226,7 @@ class Estimation:
         usable = self.scale > 0 and self.scale > ROUNDING * float(np.max(np.abs(losses)))
         require(usable, "losses are constant: a volatility cannot be estimated", FitError)
         self.losses = losses / self.scale
-        self.frame = frame(family, mean, self.law)
+        self.frame = frame(cast(Any, family), cast(Any, mean), self.law)
         self.first_mean = mean.estimate(self.losses)
         shocks = (self.losses - mean.path(self.losses, self.first_mean)[:-1])[mean.hold :]
         self.presample = family.presample(shocks)
@@ -311,7 +314,7 @@ class Estimation:
     def _beside(self, y: FloatArray, curvature: FloatArray | None, tolerance: float = TOLERANCE) -> Optimum:
         """The optimum of everything but a constant mean."""
         self.attempts += 1
-        inner = frame(self.family, ZeroMean(), self.law)
+        inner = frame(cast(Any, self.family), ZeroMean(), self.law)
         task = self.task._replace(
             mean=0, slots=inner.slots, base=inner.base, rows=inner.constraints, limits=inner.limits
         )
@@ -357,8 +360,8 @@ class Estimation:
     def _inside(self, y: FloatArray) -> FloatArray:
         """The point moved onto the constraints that it breaks."""
         points = y[None].copy()
-        kernel.settle(self.task.rows, self.task.limits, points, 0)
-        return points[0]
+        settle(self.task.rows, self.task.limits, points, 0)
+        return np.asarray(points[0])
 
     def _simplex(self) -> Optimum:
         """Nelder-Mead from the best of the grid, then a descent: the other optimiser, which needs no derivative."""
@@ -375,7 +378,7 @@ class Estimation:
                 return 1e6
             return min(float(self.costs(y[None])[0][0]), 1e6)
 
-        options = {"maxiter": SIMPLEX_MOST, "maxfev": SIMPLEX_MOST, "xatol": 1e-8, "fatol": 1e-10}
+        options: Any = {"maxiter": SIMPLEX_MOST, "maxfev": SIMPLEX_MOST, "xatol": 1e-8, "fatol": 1e-10}
         result = minimize(cost, points[int(np.argmin(values))], method="Nelder-Mead", options=options)
         end = self._descend(result.x, None)
         if end.good and end.cost <= result.fun + SLACK:
@@ -392,7 +395,7 @@ class Estimation:
             volatility, float(np.mean(shocks**2)), nu
         )
         values, _ = self.costs(whole[self.frame.slots][None])
-        return found.cost <= values[0] + SLACK
+        return bool(found.cost <= values[0] + SLACK)
 
     def standard_errors(self, found: Optimum, natural: Callable[[FloatArray], FloatArray]) -> FloatArray:
         """Robust (sandwich) errors of what `natural` makes of the coordinates; NaN for what lies on a bound.

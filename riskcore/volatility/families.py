@@ -76,7 +76,7 @@ class _Recursive(ABC):
     def rescaled(self, params: Mapping[str, float], factor: float) -> dict[str, float]:
         """Parameters for losses multiplied by `factor`."""
 
-    def check_law(self, law: Law) -> None:
+    def check_law(self, law: Law) -> None:  # noqa: B027  # most have any law
         """Raise a ConfigError for a law that the volatility cannot have."""
 
     def law_used(self, law: Law) -> Law:
@@ -118,11 +118,11 @@ class _Recursive(ABC):
         point[kernel.P] = 1.0 / nu
         weights = np.zeros(self.truncation)
         if self.code == kernel.FIGARCH:
-            kernel.figarch_weights(*point[3:6], weights, np.empty((0, 0)))
+            kernel.figarch_weights(point[3], point[4], point[5], weights, np.empty((0, 0)))
         work = np.zeros((kernel.N_PATH, shocks.size + 1))
         kernel.variance_path(self.code, shocks, hold, point, presample, weights, work)
         work[0, :hold] = presample
-        return work[0].copy()
+        return np.asarray(work[0].copy())
 
     def filter(self, losses: FloatArray, fit: VolatilityFit) -> tuple[FloatArray, FloatArray]:
         """Means and volatilities of rows 0..n, row t from rows before t; `losses` start where the fit's did."""
@@ -218,7 +218,7 @@ class APARCH(_Recursive):
     >>> path = APARCH().variance(np.array([0.0, 2.0]), dict(omega=0.1, alpha=0.2, gamma=0.5, beta=0.5, delta=1.0), 1, 0)
     >>> (path ** 0.5).round(3)
     array([0.8, 0.5, 0.95])
-    """  # noqa: D205
+    """
 
     delta: float | None = None
 
@@ -266,7 +266,7 @@ class APARCH(_Recursive):
         return variance ** (0.5 * values["delta"]), 0.0, 0.0, 0.0, values["delta"]
 
     def persistence(self, params: Mapping[str, float], law: Law) -> float:
-        r""":math:`\alpha\kappa + \beta`, :math:`\kappa = E(|z| + \gamma z)^\delta` under the law, of the power delta."""
+        r""":math:`\alpha\kappa + \beta` with :math:`\kappa = E(|z| + \gamma z)^\delta` under the law."""
         below, above = absolute_moments(law, params["delta"])
         gamma, delta = params["gamma"], params["delta"]
         kappa = (1.0 + gamma) ** delta * above + (1.0 - gamma) ** delta * below
@@ -274,7 +274,7 @@ class APARCH(_Recursive):
 
     def rescaled(self, params: Mapping[str, float], factor: float) -> dict[str, float]:
         """Parameters for losses multiplied by `factor`."""
-        return {**params, "omega": params["omega"] * factor ** params["delta"]}
+        return {**params, "omega": float(params["omega"] * factor ** params["delta"])}
 
 
 def _normal_moment(power: float) -> float:
@@ -283,15 +283,15 @@ def _normal_moment(power: float) -> float:
 
 @dataclass(frozen=True)
 class FIGARCH(_Recursive):
-    r"""FIGARCH(1,d,1): :math:`h_t = \omega/(1-\beta) + \sum_{j \le M} \lambda_j u_{t-j}^2`, a memory that fades slowly.
+    r"""FIGARCH(1,d,1): :math:`h_t = \omega/(1-\beta) + \sum_{j \le M} \lambda_j u_{t-j}^2`, a slow memory.
 
-    :math:`\lambda_1 = \varphi - \beta + d`, :math:`\lambda_j = \beta\lambda_{j-1} + \delta_j - \varphi\delta_{j-1}` with
-    :math:`\delta_1 = d`, :math:`\delta_j = \delta_{j-1}(j-1-d)/j`. Squared shocks before the window are arch's
+    :math:`\lambda_1 = \varphi - \beta + d`, :math:`\lambda_j = \beta\lambda_{j-1} + \delta_j - \varphi\delta_{j-1}`
+    with :math:`\delta_1 = d`, :math:`\delta_j = \delta_{j-1}(j-1-d)/j`. Squared shocks before the window are arch's
     backcast b.
 
     The full sum of the weights is one, so that the variance has no level of its own. What is left out of it beyond
-    :math:`M`, about :math:`(1-\varphi)/(1-\beta)\,M^{-d}/\Gamma(1-d)`, makes the variance of the truncated model finite:
-    its level is an artefact of M, of b and of the window.
+    M, about :math:`(1-\varphi)/(1-\beta)\,M^{-d}/\Gamma(1-d)`, makes the variance of the truncated model finite: its
+    level is an artefact of M, of b and of the window.
 
     Parameters
     ----------
@@ -303,7 +303,7 @@ class FIGARCH(_Recursive):
     Baillie, Bollerslev & Mikkelsen (1996), Journal of Econometrics 74, 3-30.
     """
 
-    truncation: int = LAST_LAG  # type: ignore[assignment]  # a field where the others have a property
+    truncation: int = LAST_LAG
 
     short: ClassVar[str] = "figarch"
     code: ClassVar[int] = kernel.FIGARCH

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from riskcore._types import FloatArray
-from riskcore.distributions import Law
+from riskcore.distributions import Law, SampleLaw
 
 NODES = 400
 
@@ -37,6 +37,12 @@ def absolute_moments(law: Law, power: float) -> tuple[float, float]:
         log_scale = 0.5 * (special.gammaln(1.0 / b) - special.gammaln(3.0 / b))
         whole = math.exp(power * log_scale + special.gammaln((power + 1.0) / b) - special.gammaln(1.0 / b))
         return 0.5 * whole, 0.5 * whole
+    if isinstance(law, SampleLaw):
+        sizes = np.abs(law.rows) ** power
+        sides = [
+            float(np.average(np.where(side, sizes, 0.0), weights=law.weights)) for side in (law.rows < 0, law.rows > 0)
+        ]
+        return sides[0], sides[1]
     nu = law.params.get("nu", math.inf)
     if not nu > power:
         return math.inf, math.inf

@@ -39,7 +39,7 @@ class ArchVolatility:
 
     garch: :math:`h_{t+1} = \omega + \sum_i (\alpha_i + \gamma_i 1\{u > 0\})u^2_{t+1-i} + \sum_j \beta_j h_{t+1-j}`,
     tarch the same for :math:`\sigma` and :math:`|u|`, egarch for :math:`\ln h`, as `EGARCH`; arch without the sum of
-    variances; harch: :math:`\omega + \sum_l \alpha_l\,\overline{u^2}_{(l)}` with means over 1, `medium` and `long` days;
+    variances; harch: :math:`\omega + \sum_l \alpha_l\,\overline{u^2}_{(l)}` with means over 1, `medium`, `long` days;
     midas: :math:`\omega + \sum_{i \le p}(\alpha + \gamma 1\{u > 0\})\,w_i(\theta)u^2_{t+1-i}` with hyperbolic weights.
     A positive gamma means that losses raise the volatility more than gains do, whatever `arch` calls it for returns.
 
@@ -79,7 +79,9 @@ class ArchVolatility:
         for name, low in (("p", 1), ("o", 0), ("q", 0), ("medium", 2), ("long", 3)):
             value = getattr(self, name)
             whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-            require(whole and low <= value <= MOST_LAGS, f"{name} must be a whole number in [{low}, 250], got {value!r}")
+            require(
+                whole and low <= value <= MOST_LAGS, f"{name} must be a whole number in [{low}, 250], got {value!r}"
+            )
         require(self.medium < self.long, f"medium must be smaller than long, got {self.medium!r} and {self.long!r}")
         if self.kind == "midas":
             require(self.o <= 1, f"o must be 0 or 1 with midas, got {self.o!r}")
@@ -185,7 +187,9 @@ class ArchVolatility:
             losses have no variance.
         """
         enough = losses.size >= max(MIN_OBS, 2 * len(self.names))
-        require(enough, f"losses must have at least {MIN_OBS} rows to estimate a volatility, got {losses.size}", FitError)
+        require(
+            enough, f"losses must have at least {MIN_OBS} rows to estimate a volatility, got {losses.size}", FitError
+        )
         scale = float(np.std(losses))
         usable = scale > 0 and scale > ROUNDING * float(np.max(np.abs(losses)))
         require(usable, "losses are constant: a volatility cannot be estimated", FitError)
@@ -266,7 +270,11 @@ class _Search:
         middle = self.n_mean + self.n_vol
         law = dict(zip(self.law.free, values[middle:], strict=True))
         fitted = cast(Law, dataclasses.replace(cast(Any, self.law), **law)) if law else self.law
-        return tuple(values[: self.n_mean]), dict(zip(self.family.names, values[self.n_mean : middle], strict=True)), fitted
+        return (
+            tuple(values[: self.n_mean]),
+            dict(zip(self.family.names, values[self.n_mean : middle], strict=True)),
+            fitted,
+        )
 
     def of(self, start: VolatilityFit, scale: float) -> FloatArray:
         """The vector of another window's estimates, inside the bounds."""
@@ -338,15 +346,17 @@ class _Search:
         self.attempts += 1
         unit = float(self.losses.size)
         x = self._inside(x)
+        method: Any = "SLSQP"
+        options: Any = {"maxiter": 300, "ftol": 1e-15}
         linear: Any = {"type": "ineq", "fun": lambda y: self.rows @ y - self.limits, "jac": lambda y: self.rows}
         result = minimize(
             lambda y: self.cost(np.clip(y, self.low, self.high)) / unit,
             x,
             jac=lambda y: gradient(lambda v: self.cost(v) / unit, np.clip(y, self.low, self.high), self.low, self.high),
-            method="SLSQP",
+            method=method,
             bounds=list(zip(self.low.tolist(), self.high.tolist(), strict=True)),
             constraints=[linear] if self.limits.size else [],
-            options={"maxiter": 300, "ftol": 1e-15},
+            options=options,
         )
         end, before = np.clip(result.x, self.low, self.high), self.cost(x)
         after = self.cost(end)
@@ -374,7 +384,7 @@ class _Search:
             outside = (y < self.low).any() or (y > self.high).any() or (self.rows @ y < self.limits).any()
             return WORST if outside else self.cost(y)
 
-        options = {"maxiter": 4000, "maxfev": 4000, "xatol": 1e-7, "fatol": 1e-8}
+        options: Any = {"maxiter": 4000, "maxfev": 4000, "xatol": 1e-7, "fatol": 1e-8}
         result = minimize(cost, self._inside(x), method="Nelder-Mead", options=options)
         return np.asarray(result.x), 0 if result.success and result.fun < WORST else UNFINISHED
 
