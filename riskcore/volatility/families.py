@@ -223,6 +223,7 @@ class APARCH(_Recursive):
     delta: float | None = None
 
     short: ClassVar[str] = "aparch"
+    always: ClassVar[bool] = True  # powers below one and far above it take turns as the best
     code: ClassVar[int] = kernel.APARCH
     names: ClassVar[tuple[str, ...]] = ("omega", "alpha", "gamma", "beta", "delta")
 
