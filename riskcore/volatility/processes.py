@@ -29,7 +29,7 @@ from riskcore.volatility.search import (
     gradient,
 )
 
-Kind = Literal["garch", "tarch", "egarch", "arch", "harch", "midas"]
+Process = Literal["garch", "tarch", "egarch", "arch", "harch", "midas"]
 MOST_LAGS = 250
 
 
@@ -45,8 +45,8 @@ class ArchVolatility:
 
     Parameters
     ----------
-    kind : {"garch", "tarch", "egarch", "arch", "harch", "midas"}
-        The process.
+    process : {"garch", "tarch", "egarch", "arch", "harch", "midas"}
+        Which of them.
     p : int
         Lags of the shocks (of midas 22 is usual); harch has none of it.
     o : int
@@ -63,7 +63,7 @@ class ArchVolatility:
     Sheppard, arch: documentation of univariate volatility processes.
     """
 
-    kind: Kind = "garch"
+    process: Process = "garch"
     p: int = 2
     o: int = 1
     q: int = 2
@@ -74,8 +74,8 @@ class ArchVolatility:
     estimated: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        known = get_args(Kind)
-        require(self.kind in known, f"kind must be one of {known}, got {self.kind!r}")
+        known = get_args(Process)
+        require(self.process in known, f"process must be one of {known}, got {self.process!r}")
         for name, low in (("p", 1), ("o", 0), ("q", 0), ("medium", 2), ("long", 3)):
             value = getattr(self, name)
             whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
@@ -83,13 +83,13 @@ class ArchVolatility:
                 whole and low <= value <= MOST_LAGS, f"{name} must be a whole number in [{low}, 250], got {value!r}"
             )
         require(self.medium < self.long, f"medium must be smaller than long, got {self.medium!r} and {self.long!r}")
-        if self.kind == "midas":
+        if self.process == "midas":
             require(self.o <= 1, f"o must be 0 or 1 with midas, got {self.o!r}")
 
     @property
     def power(self) -> float:
         """Power of the volatility that the recursion is of; 0 for its logarithm."""
-        return {"tarch": 1.0, "egarch": 0.0}.get(self.kind, 2.0)
+        return {"tarch": 1.0, "egarch": 0.0}.get(self.process, 2.0)
 
     @property
     def lags(self) -> tuple[int, ...]:
@@ -99,12 +99,12 @@ class ArchVolatility:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the parameters, in arch's order."""
-        if self.kind == "harch":
+        if self.process == "harch":
             return ("omega", *(f"alpha{lag}" for lag in self.lags))
-        if self.kind == "midas":
+        if self.process == "midas":
             return ("omega", "alpha", *(["gamma"] if self.o else []), "theta")
         sizes = {"alpha": self.p, "gamma": self.o, "beta": self.q}
-        if self.kind == "arch":
+        if self.process == "arch":
             sizes = {"alpha": self.p}
         return ("omega", *(f"{name}{i + 1}" for name, size in sizes.items() for i in range(size)))
 
@@ -112,19 +112,19 @@ class ArchVolatility:
         """The same volatility in arch."""
         import arch.univariate as au
 
-        if self.kind == "arch":
+        if self.process == "arch":
             return au.ARCH(self.p)
-        if self.kind == "harch":
+        if self.process == "harch":
             return au.HARCH(list(self.lags))
-        if self.kind == "midas":
+        if self.process == "midas":
             return au.MIDASHyperbolic(self.p, bool(self.o))
-        if self.kind == "egarch":
+        if self.process == "egarch":
             return au.EGARCH(self.p, self.o, self.q)
         return au.GARCH(self.p, self.o, self.q, power=self.power)
 
     def mirrored(self, values: FloatArray) -> FloatArray:
         """Our values of arch's parameters, or arch's of ours: EGARCH's gamma is that of minus the shock."""
-        if self.kind != "egarch":
+        if self.process != "egarch":
             return values.copy()
         return np.array([-v if n.startswith("gamma") else v for n, v in zip(self.names, values, strict=True)])
 
@@ -140,12 +140,12 @@ class ArchVolatility:
             return np.array([params[n] for n in self.names if n.startswith(name)])
 
         omega = params["omega"]
-        if self.kind == "egarch":
+        if self.process == "egarch":
             return np.asarray(lagged_log(shocks, omega, some("alpha"), some("gamma"), some("beta"), presample, hold))
-        if self.kind == "harch":
+        if self.process == "harch":
             gain = sum(params[f"alpha{lag}"] / lag * (np.arange(self.long) < lag) for lag in self.lags)
             extra, memory = np.zeros(self.long), np.empty(0)
-        elif self.kind == "midas":
+        elif self.process == "midas":
             weights = hyperbolic_weights(params["theta"], self.p)
             gain, extra, memory = params["alpha"] * weights, params.get("gamma", 0.0) * weights, np.empty(0)
         else:
@@ -158,12 +158,16 @@ class ArchVolatility:
 
     def persistence(self, params: Mapping[str, float]) -> float:
         """What an estimation keeps at or below one, as arch does."""
-        weight = {"a": 0.0 if self.kind == "egarch" else 1.0, "g": 0.0 if self.kind == "egarch" else 0.5, "b": 1.0}
+        weight = {
+            "a": 0.0 if self.process == "egarch" else 1.0,
+            "g": 0.0 if self.process == "egarch" else 0.5,
+            "b": 1.0,
+        }
         return sum(weight.get(n[0], 0.0) * params[n] for n in self.names if n != "omega")
 
     def rescaled(self, params: Mapping[str, float], factor: float) -> dict[str, float]:
         """Parameters for losses multiplied by `factor`."""
-        if self.kind == "egarch":
+        if self.process == "egarch":
             move = (1.0 - self.persistence(params)) * 2.0 * math.log(factor)
             return {**params, "omega": params["omega"] + move}
         return {**params, "omega": params["omega"] * factor**self.power}
@@ -252,7 +256,7 @@ class _Search:
             bounds.append((low, high))
         self.low, self.high = np.array(bounds).T
         self.low, self.high = np.maximum(self.low, -20.0), np.minimum(self.high, 500.0)
-        if family.kind == "egarch":
+        if family.process == "egarch":
             self.low[self.n_mean], self.high[self.n_mean] = -10.0, 10.0
         else:
             self.low[self.n_mean], self.high[self.n_mean] = 1e-10, 10.0
@@ -410,7 +414,7 @@ class _Search:
         mean_params, params, law = self.unpack(x)
         volatility = self.family.mirrored(np.array([params[n] for n in self.family.names]))
         values = np.array([*self.mean.mirrored(mean_params), *volatility, *law_to_arch(self.law, law)])
-        backcast = math.log(self.presample) if self.family.kind == "egarch" else self.presample
+        backcast = math.log(self.presample) if self.family.process == "egarch" else self.presample
         with np.errstate(all="ignore"):
             try:
                 self.model.fix(values)
@@ -419,7 +423,7 @@ class _Search:
                 return dict.fromkeys(names, math.nan)
             jacobian = np.diag([scale if n in ("mu", "const") else 1.0 for n in names])
             omega = self.n_mean
-            if self.family.kind == "egarch":
+            if self.family.process == "egarch":
                 for i, name in enumerate(names):
                     if name.startswith("beta"):
                         jacobian[omega, i] = -2.0 * math.log(scale)

@@ -214,7 +214,9 @@ def test_a_row_that_is_ok_has_its_levels_in_order(name, losses):
         assert (ok[:, high] >= ok[:, low] - 1e-9).all()
 
 
-@pytest.mark.parametrize("name", [n for n in FORECASTERS if not n.startswith(("ewma", "fhs", "rm2006", "egarch", "care"))])
+@pytest.mark.parametrize(
+    "name", [n for n in FORECASTERS if not n.startswith(("ewma", "fhs", "rm2006", "egarch", "care"))]
+)
 def test_shift_equivariance_with_a_free_mean(name, losses):
     """A constant added to every loss is added to every forecast."""
     shift = 0.004

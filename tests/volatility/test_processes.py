@@ -105,12 +105,12 @@ def test_a_simplex_where_others_fail(losses, monkeypatch):
     assert got.status == Status.retry
     assert got.log_likelihood == pytest.approx(want.log_likelihood, abs=1e-4)
     monkeypatch.setattr(processes._Search, "_acceptable", lambda *_: False)
-    with pytest.raises(FitError, match="no acceptable optimum after 3 optimisations on 700 losses"):
+    with pytest.raises(FitError, match="no acceptable optimum after 2 optimisations on 700 losses"):
         ours.fit(losses, mean=ConstantMean(), law=Empirical())
 
 
 def test_errors_are_for_people():
-    with pytest.raises(ConfigError, match=r"kind must be one of \('garch', .*\), got 'figarch'"):
+    with pytest.raises(ConfigError, match=r"process must be one of \('garch', .*\), got 'figarch'"):
         ArchVolatility("figarch")
     with pytest.raises(ConfigError, match=r"p must be a whole number in \[1, 250\], got 0"):
         ArchVolatility(p=0)
