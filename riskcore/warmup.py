@@ -29,6 +29,7 @@ STAMP = "riskcore-warm.json"
 DAMPING = 10.0
 """Seconds that the machine is taken to have compiled at the table's pace before the first step."""
 SHORT_WINDOW, N_DAYS, REFIT_EVERY = 260, 320, 60
+FAMILIES = ("aparch", "figarch", "component", "beta", "rm2006")
 CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "likelihood": ("lanes",),
@@ -36,6 +37,7 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "search": ("lanes", "likelihood", "descent"),
         "recursive_share": ("recursive",),
         "tail_rows": ("recursive",),
+        "families": ("lanes", "likelihood", "descent"),
     }
 )
 """Kernels that call those of other files."""
@@ -100,6 +102,15 @@ def _filter() -> None:
     _walk("ewma", "fhs", more=[LocationScale(volatility=EWMA(), law=AgeWeighted())])
 
 
+def _families() -> Forecasts:
+    from riskcore.forecasters import LocationScale
+    from riskcore.volatility import ArchVolatility
+
+    _fit_alone(LocationScale(volatility=ArchVolatility()))
+    _fit_alone(LocationScale(volatility=ArchVolatility("egarch")))
+    return _walk(*FAMILIES)
+
+
 def _fit_alone(forecaster: Forecaster) -> None:
     """One fit and its forecasts by the definition, which a walk over many windows at once need not use."""
     import numpy as np
@@ -124,7 +135,7 @@ def _others() -> Forecasts | None:
 
     left = {name.partition("-")[0] for name in FORECASTERS}
     left -= {"historical", "age", "cornish", "ewma", "fhs", "garch", "gjr", "egarch", "care", "caviar"}
-    left -= {"har", "realized", "heavy", "expectile", "regime", "bayes", "al", "fz", "dynamic"}
+    left -= {"har", "realized", "heavy", "expectile", "regime", "bayes", "al", "fz", "dynamic", *FAMILIES}
     return _walk(*left) if left else None
 
 
@@ -210,6 +221,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "GARCH and GJR": Step(lambda: _walk("garch", "gjr"), 30.0),
         "EGARCH": Step(lambda: _walk("egarch"), 2.0),
         "laws of the residuals": Step(lambda: _walk("cornish"), 4.0),
+        "APARCH, FIGARCH, components, Beta-t": Step(_families, 12.0),
         "CARE": Step(lambda: _walk("care-linear"), 23.0),
         "realized volatilities": Step(lambda: _walk("har", "realized", "heavy", "expectile"), 4.0),
         "recursive tails": Step(_recursive_tails, 14.0),

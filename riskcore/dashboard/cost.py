@@ -27,6 +27,8 @@ _DIRECT, _KERNEL, _LOG_KERNEL = 0.0003, 0.0005, 0.003
 """An estimation on a thousand losses: CARE; GARCH and GJR by our own kernel; EGARCH by it, 0.001 to 0.006."""
 _JOINT, _LEVEL = 0.08, 0.025
 """The same: VaR and ES together at two levels, 0.04 to 0.09; a level that moves."""
+_FAMILIES: Mapping[str, float] = {"aparch": 0.03, "figarch": 0.015, "component": 0.02, "beta-t-egarch": 0.004}
+"""The same one by one by the kernel of these families, warm as a rule."""
 _ONE_BY_ONE = 0.003
 """What an estimation takes at least where the windows do not move together."""
 _ARCH, _LOG_ARCH = 0.15, 0.4
@@ -125,8 +127,8 @@ def _seconds(model: Forecaster, *, expanding: bool = False) -> float:
     >>> from riskcore.forecasters import FORECASTERS
     >>> [_seconds(FORECASTERS[name]) for name in ("historical", "ewma", "garch-t", "egarch-t", "care-linear")]
     [0.0, 0.0, 0.0005, 0.003, 0.0003]
-    >>> _seconds(LocationScale(mean=AR1(), volatility=GARCH()))
-    0.15
+    >>> _seconds(LocationScale(mean=AR1(), volatility=GARCH())), _seconds(FORECASTERS["figarch-t"])
+    (0.15, 0.015)
     """
     from riskcore.forecasters import FZGAS, BayesExpectile, DynamicLevel, JointVaRES, LocationScale, MarkovSwitching
     from riskcore.volatility.base import gaussian_if_sample
@@ -149,7 +151,9 @@ def _seconds(model: Forecaster, *, expanding: bool = False) -> float:
         return _SKEWED_LAW if len(free) > 1 else _LAW if free else 0.0
     if isinstance(volatility, TwoStep):
         return _TWO_STEPS
-    logs = volatility.short == "egarch"
+    if volatility.short in _FAMILIES:
+        return _FAMILIES[volatility.short]
+    logs = volatility.short == "egarch" or volatility.short == "arch-process"
     if not serves(volatility.short, model.mean_used.short, gaussian_if_sample(law)):
         return _LOG_ARCH if logs else _ARCH
     own = _LOG_KERNEL if logs else _KERNEL

@@ -165,7 +165,7 @@ def _inputs(part: Any, where: str, *, empty: str) -> dict[str, Any]:
                 label, options, index=options.index(usual), key=key, help=text, persist_state="session"
             )
         else:
-            whole = isinstance(usual, int)
+            whole = isinstance(usual, int) or hints[field.name] is int
             value = st.number_input(
                 label, value=usual, step=1 if whole else 0.01, format="%d" if whole else "%g", key=key, help=text,
                 placeholder=empty, persist_state="session",

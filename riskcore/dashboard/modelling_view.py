@@ -173,7 +173,8 @@ def _units(fit: ModelFit) -> str:
     if fit.estimate is None:
         return "For losses as they are: 0.01 is 1 %."
     return (
-        "mu, const and sigma are losses (0.01 is 1 %), omega is a squared loss (EGARCH: of the logarithm of one); "
+        "mu, const and sigma are losses (0.01 is 1 %), omega is a squared loss (EGARCH: of the logarithm of one, "
+        "Beta-t-EGARCH: the logarithm of a loss, APARCH: a loss to the power delta, tarch: a loss); "
         "all others have no unit."
     )
 

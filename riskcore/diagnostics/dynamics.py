@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,13 +14,26 @@ from riskcore._types import FloatArray
 from riskcore.distributions import Law, SampleLaw
 from riskcore.errors import require
 from riskcore.forecasters import LocationScale
-from riskcore.volatility import EGARCH, EWMA, GARCH, GJR, VolatilityFit
+from riskcore.volatility import (
+    APARCH,
+    EGARCH,
+    EWMA,
+    FIGARCH,
+    GARCH,
+    GJR,
+    ArchVolatility,
+    BetaTEGARCH,
+    ComponentGARCH,
+    RiskMetrics2006,
+    VolatilityFit,
+)
 from riskcore.volatility.twostep import TwoStep
 
 if TYPE_CHECKING:
     from riskcore.diagnostics.fit import ModelFit
 
 At = Literal["unconditional", "current"]
+OTHERS = (APARCH, ComponentGARCH, BetaTEGARCH, ArchVolatility)
 SQRT_2_OVER_PI = math.sqrt(2.0 / math.pi)
 EDGE = 1e-6
 """A persistence this near to one is one: the variance has no level of its own."""
@@ -70,10 +83,15 @@ def dynamics_of(fit: ModelFit) -> Dynamics:
         reasons = dict.fromkeys(("persistence", "half_life", "unconditional_volatility"), lacking)
         return Dynamics(math.nan, math.nan, math.nan, reasons)
     family = settings.volatility
-    if isinstance(family, EWMA):
-        never = "EWMA has no level to return to: a shock fades from the weights, not from the forecast"
+    if isinstance(family, (EWMA, RiskMetrics2006)):
+        name = "EWMA" if isinstance(family, EWMA) else "RiskMetrics 2006"
+        never = f"{name} has no level to return to: a shock fades from the weights, not from the forecast"
         return Dynamics(1.0, math.nan, math.nan, {"half_life": never, "unconditional_volatility": never})
-    assert isinstance(family, (GARCH, GJR, EGARCH))
+    if isinstance(family, FIGARCH):
+        slow = "under FIGARCH shocks fade like a power of time, and the level is an artefact of the truncation"
+        reasons = dict.fromkeys(("persistence", "half_life", "unconditional_volatility"), slow)
+        return Dynamics(math.nan, math.nan, math.nan, reasons)
+    assert isinstance(family, (GARCH, GJR, EGARCH, *OTHERS))
     persistence = _persistence(family, estimate, fit.law, fit.series["residual"].dropna())
     if not persistence < 1.0 - EDGE:
         never = "persistence is one: shocks do not fade, and the variance has no level"
@@ -81,19 +99,32 @@ def dynamics_of(fit: ModelFit) -> Dynamics:
             never = "persistence is above one: shocks grow in the forecasts, and the variance has no level"
         return Dynamics(persistence, math.nan, math.nan, {"half_life": never, "unconditional_volatility": never})
     half_life = math.log(0.5) / math.log(persistence) if persistence > 0 else 0.0
-    if isinstance(family, EGARCH):
-        reason = "under EGARCH the mean of the variance's logarithm has a closed form, that of the variance has none"
+    if isinstance(family, (APARCH, ArchVolatility)):
+        reason = "under APARCH the mean of the power delta has a closed form, that of the variance has none"
+        if isinstance(family, ArchVolatility):
+            reason = "not computed for arch's other processes"
+        return Dynamics(persistence, half_life, math.nan, {"unconditional_volatility": reason})
+    if isinstance(family, ComponentGARCH):
+        level = math.sqrt(estimate.params["omega"] / (1.0 - persistence))
+        return Dynamics(persistence, half_life, level, {})
+    if isinstance(family, (EGARCH, BetaTEGARCH)):
+        name = "EGARCH" if isinstance(family, EGARCH) else "Beta-t-EGARCH"
+        reason = f"under {name} the mean of the variance's logarithm has a closed form, that of the variance has none"
         return Dynamics(persistence, half_life, math.nan, {"unconditional_volatility": reason})
     level = math.sqrt(estimate.params["omega"] / (1.0 - persistence))
     return Dynamics(persistence, half_life, level, {})
 
 
-def _persistence(
-    family: GARCH | GJR | EGARCH, estimate: VolatilityFit, law: Law | None, residuals: pd.Series[float]
-) -> float:
+def _persistence(family: Any, estimate: VolatilityFit, law: Law | None, residuals: pd.Series[float]) -> float:
     """Share of a shock that is left a day later, under the law of the day."""
     p = estimate.params
-    if isinstance(family, EGARCH) or law is None or not law.is_sample:
+    if isinstance(family, ArchVolatility):
+        return family.persistence(p)
+    if law is not None and law.is_sample and not isinstance(law, SampleLaw):
+        law = SampleLaw.of(residuals)
+    if isinstance(family, (APARCH, ComponentGARCH, BetaTEGARCH)):
+        return float(family.persistence(p, law if isinstance(law, SampleLaw) else estimate.law))
+    if isinstance(family, EGARCH) or not isinstance(law, SampleLaw):
         return float(family.persistence(p, estimate.law))
     if not isinstance(law, SampleLaw):
         law = SampleLaw.of(residuals)
@@ -111,14 +142,17 @@ def _no_recursion(fit: ModelFit) -> str:
         return f"{fit.model} models the measures themselves, without a volatility"
     if isinstance(fit.forecaster.volatility, TwoStep):
         return "the volatility is driven by a measure of the day's variance, not by the shock alone"
-    if not isinstance(fit.forecaster.volatility, (EWMA, GARCH, GJR, EGARCH)):
+    if not isinstance(fit.forecaster.volatility, (EWMA, RiskMetrics2006, FIGARCH, GARCH, GJR, EGARCH, *OTHERS)):
         return "the volatility is that of the window as a whole: one day's shock hardly moves it"
     return ""
 
 
 def no_news_impact(fit: ModelFit) -> str:
     """Why a fit has no news impact curve; empty where it has one."""
-    return _no_recursion(fit)
+    lacking = _no_recursion(fit)
+    if not lacking and not isinstance(getattr(fit.forecaster, "volatility", None), (EWMA, GARCH, GJR, EGARCH, APARCH)):
+        return "tomorrow's volatility depends on more than today's: no one curve shows it"
+    return lacking
 
 
 def news_impact(fit: ModelFit, *, at: At | None = None) -> pd.DataFrame:
@@ -131,7 +165,7 @@ def news_impact(fit: ModelFit, *, at: At | None = None) -> pd.DataFrame:
     Parameters
     ----------
     fit : ModelFit
-        A fit with EWMA, GARCH, GJR or EGARCH volatility.
+        A fit with EWMA, GARCH, GJR, EGARCH or APARCH volatility.
     at : {"unconditional", "current"}, optional
         Today's variance that is held: the one that forecasts return to (EGARCH: the exponential of the mean of its
         logarithm), or that of the last day. By default the first, where it exists and a shock's half-life is not
@@ -152,7 +186,7 @@ def news_impact(fit: ModelFit, *, at: At | None = None) -> pd.DataFrame:
     ----------
     Engle & Ng (1993), Journal of Finance 48(5), 1749-1778, doi:10.1111/j.1540-6261.1993.tb05127.x.
     """
-    lacking = _no_recursion(fit)
+    lacking = no_news_impact(fit)
     require(not lacking, f"model must have a volatility recursion to have a news impact curve, got none: {lacking}")
     assert fit.estimate is not None
     assert isinstance(fit.forecaster, LocationScale)
@@ -174,11 +208,14 @@ def _level(fit: ModelFit) -> float:
     assert fit.estimate is not None
     assert isinstance(fit.forecaster, LocationScale)
     found = fit.dynamics
-    if not isinstance(fit.forecaster.volatility, EGARCH):
+    family, p = fit.forecaster.volatility, fit.estimate.params
+    if isinstance(family, APARCH):
+        usable = found.persistence < 1.0 - EDGE
+        return (p["omega"] / (1.0 - found.persistence)) ** (2.0 / p["delta"]) if usable else math.nan
+    if not isinstance(family, EGARCH):
         return found.unconditional_volatility**2
     if fit.law is None or not found.persistence < 1.0 - EDGE:
         return math.nan
-    p = fit.estimate.params
     size = float(fit.law.upm(0.0)) + float(fit.law.lpm(0.0))
     drift = p["omega"] + p["alpha"] * (size - SQRT_2_OVER_PI) + p["gamma"] * float(fit.law.mean())
     return math.exp(drift / (1.0 - p["beta"]))
@@ -190,6 +227,10 @@ def _impact(settings: LocationScale, estimate: VolatilityFit, held: float) -> Ca
     if isinstance(family, EWMA):
         decay = family.decay
         return lambda u: decay * held + (1.0 - decay) * u**2
+    if isinstance(family, APARCH):
+        power = p["delta"]
+        before = p["beta"] * held ** (0.5 * power)
+        return lambda u: (p["omega"] + p["alpha"] * (np.abs(u) + p["gamma"] * u) ** power + before) ** (2.0 / power)
     if isinstance(family, EGARCH):
         root = math.sqrt(held)
         return lambda u: np.exp(

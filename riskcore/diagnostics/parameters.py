@@ -82,7 +82,8 @@ def _role(name: str) -> str:
 
 
 def _log_variance(forecaster: Forecaster) -> bool:
-    return isinstance(forecaster, LocationScale) and forecaster.volatility.short in ("egarch", "realized-garch")
+    logs = ("egarch", "beta-t-egarch", "realized-garch")
+    return isinstance(forecaster, LocationScale) and forecaster.volatility.short in logs
 
 
 def _fixed(forecaster: Forecaster) -> dict[str, float]:
@@ -141,7 +142,7 @@ def n_estimated(forecaster: Forecaster, fitted: Fitted | None) -> int:
         return len(fitted.params)
     fixed = 0 if forecaster.law.is_sample else len(forecaster.law.params)
     beside = getattr(forecaster.volatility, "beside", ())
-    return len(fitted.params) - fixed - len(beside)
+    return len(fitted.params) - fixed - len(beside) - len(getattr(forecaster.volatility, "fixed", {}))
 
 
 def window_likelihood(fitted: Fitted | None, losses: FloatArray, exog: FloatArray | None = None) -> float:

@@ -26,7 +26,21 @@ from riskcore.forecasters.location_scale import LocationScale, historical
 from riskcore.forecasters.regimes import MarkovSwitching
 from riskcore.forecasters.regression import expectile_regression
 from riskcore.forecasters.tail_regression import ExpectileRegression
-from riskcore.volatility import EGARCH, EWMA, GARCH, GJR, HAR, HEAVY, Constant, RealizedGARCH
+from riskcore.volatility import (
+    APARCH,
+    EGARCH,
+    EWMA,
+    FIGARCH,
+    GARCH,
+    GJR,
+    HAR,
+    HEAVY,
+    BetaTEGARCH,
+    ComponentGARCH,
+    Constant,
+    RealizedGARCH,
+    RiskMetrics2006,
+)
 
 FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
     {
@@ -58,6 +72,11 @@ FORECASTERS: Mapping[str, Forecaster] = MappingProxyType(
         "har-rv-t": LocationScale(volatility=HAR("log-realized"), law=StudentT()),
         "realized-garch-t": LocationScale(volatility=RealizedGARCH(), law=StudentT()),
         "heavy-t": LocationScale(volatility=HEAVY(), law=StudentT()),
+        "aparch-t": LocationScale(volatility=APARCH(), law=StudentT()),
+        "figarch-t": LocationScale(volatility=FIGARCH(), law=StudentT()),
+        "component-t": LocationScale(volatility=ComponentGARCH(), law=StudentT()),
+        "beta-t-egarch": LocationScale(volatility=BetaTEGARCH(), law=StudentT()),
+        "rm2006": LocationScale(volatility=RiskMetrics2006(), law=Normal()),
         "care-linear": CARE("linear"),
         "care-sav": CARE("sav"),
         "care-as": CARE("as"),

@@ -22,7 +22,17 @@ from riskcore.distributions import (
 )
 from riskcore.forecasters.base import Fitted, Predictive, Walked
 from riskcore.measures.rolling import all_known
-from riskcore.volatility import EWMA, Constant, ConstantMean, Mean, Volatility, VolatilityFit, WindowFits, ZeroMean
+from riskcore.volatility import (
+    EWMA,
+    Constant,
+    ConstantMean,
+    Mean,
+    RiskMetrics2006,
+    Volatility,
+    VolatilityFit,
+    WindowFits,
+    ZeroMean,
+)
 from riskcore.volatility.exog_mean import ExogMean, FittedMean
 from riskcore.volatility.exogenous import exog_names, known_window
 
@@ -34,10 +44,11 @@ class LocationScale:
     Parameters
     ----------
     mean : Mean, optional
-        Conditional mean, or `ExogMean`; by default zero for `EWMA` and for `Constant` with a sample law, constant
-        elsewhere.
+        Conditional mean, or `ExogMean`; by default zero for `EWMA`, `RiskMetrics2006` and for `Constant` with a sample
+        law, constant elsewhere.
     volatility : Volatility
-        `Constant`, `EWMA`, `GARCH`, `GJR`, `EGARCH`, `HAR`, `RealizedGARCH` or `HEAVY`.
+        `Constant`, `EWMA`, `RiskMetrics2006`, `GARCH`, `GJR`, `EGARCH`, `APARCH`, `FIGARCH`, `ComponentGARCH`,
+        `BetaTEGARCH` (with `StudentT` or a sample law), `ArchVolatility`, `HAR`, `RealizedGARCH` or `HEAVY`.
     law : Law
         Law of the standardised losses. Parametric laws are estimated jointly with an estimated volatility; a sample
         law is the window's own residuals, which move every day (filtered historical simulation; with `Constant`,
@@ -60,6 +71,9 @@ class LocationScale:
     law: Law = field(default_factory=Normal)
     name: str | None = None
 
+    def __post_init__(self) -> None:
+        getattr(self.volatility, "check_law", lambda law: None)(self.law)
+
     @property
     def mean_used(self) -> Mean:
         """The mean set, or the default for this volatility and law; zero where an `ExogMean` is taken off before."""
@@ -68,7 +82,7 @@ class LocationScale:
         if self.mean is not None:
             return self.mean
         raw = isinstance(self.volatility, Constant) and self.law.is_sample
-        return ZeroMean() if raw or isinstance(self.volatility, EWMA) else ConstantMean()
+        return ZeroMean() if raw or isinstance(self.volatility, (EWMA, RiskMetrics2006)) else ConstantMean()
 
     def offers(self, target: Target) -> bool:
         """Every target follows from the law."""

@@ -23,6 +23,20 @@ def ewma_variance(shocks: FloatArray, decay: float, first: float) -> FloatArray:
 
 
 @njit(cache=True, error_model="numpy")
+def ewma_mixture(shocks: FloatArray, decays: FloatArray, weights: FloatArray, firsts: FloatArray) -> FloatArray:
+    """Weighted sums of EWMA variances of rows 0..n, each from its own first."""
+    n = shocks.size
+    out = np.zeros(n + 1)
+    for k in range(decays.size):
+        decay, now = decays[k], firsts[k]
+        out[0] += weights[k] * now
+        for t in range(n):
+            now = decay * now + (1.0 - decay) * shocks[t] * shocks[t]
+            out[t + 1] += weights[k] * now
+    return out
+
+
+@njit(cache=True, error_model="numpy")
 def gjr_variance(
     shocks: FloatArray, omega: float, alpha: float, gamma: float, beta: float, presample: float, hold: int
 ) -> FloatArray:
@@ -54,6 +68,70 @@ def egarch_variance(
         log_variance = omega + alpha * (abs(z) - SQRT_2_OVER_PI) + gamma * z + beta * log_variance
         log_variance = min(log_variance, LOG_VARIANCE_CAP)
         out[t + 1] = np.exp(log_variance)
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def lagged_power(
+    shocks: FloatArray,
+    omega: float,
+    gain: FloatArray,
+    extra: FloatArray,
+    memory: FloatArray,
+    power: float,
+    presample: float,
+    hold: int,
+) -> FloatArray:
+    """Powers of the volatility of rows 0..n from lags of powers of the shocks (`extra` for losses) and of their own.
+
+    `presample` stands for all powers before row `hold`.
+    """
+    n = shocks.size
+    out = np.empty(n + 1)
+    out[:hold] = presample
+    for t in range(hold, n + 1):
+        now = omega
+        for i in range(gain.size):
+            if t - 1 - i < hold:
+                now += (gain[i] + 0.5 * extra[i]) * presample
+            else:
+                u = shocks[t - 1 - i]
+                size = u * u if power == 2.0 else abs(u) ** power
+                now += (gain[i] + extra[i] if u > 0.0 else gain[i]) * size
+        for j in range(memory.size):
+            now += memory[j] * (presample if t - 1 - j < hold else out[t - 1 - j])
+        out[t] = now
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def lagged_log(
+    shocks: FloatArray,
+    omega: float,
+    alpha: FloatArray,
+    gamma: FloatArray,
+    beta: FloatArray,
+    presample: float,
+    hold: int,
+) -> FloatArray:
+    """EGARCH variances of rows 0..n with several lags; shocks before row `hold` say nothing."""
+    n = shocks.size
+    out, logs, z = np.empty(n + 1), np.empty(n + 1), np.empty(n + 1)
+    out[:hold] = presample
+    for t in range(hold, n + 1):
+        now = omega
+        for i in range(alpha.size):
+            if t - 1 - i >= hold:
+                now += alpha[i] * (abs(z[t - 1 - i]) - SQRT_2_OVER_PI)
+        for i in range(gamma.size):
+            if t - 1 - i >= hold:
+                now += gamma[i] * z[t - 1 - i]
+        for j in range(beta.size):
+            now += beta[j] * (np.log(presample) if t - 1 - j < hold else logs[t - 1 - j])
+        logs[t] = min(now, LOG_VARIANCE_CAP)
+        out[t] = np.exp(logs[t])
+        if t < n:
+            z[t] = shocks[t] / np.sqrt(out[t])
     return out
 
 

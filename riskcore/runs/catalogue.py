@@ -40,6 +40,12 @@ _VOLATILITIES = {
     "constant": "constant volatility",
     "realized-garch": "Realized GARCH",
     "heavy": "HEAVY",
+    "aparch": "APARCH(1,1)",
+    "figarch": "FIGARCH(1,d,1)",
+    "component": "component GARCH",
+    "beta-t-egarch": "Beta-t-EGARCH",
+    "rm2006": "RiskMetrics 2006",
+    "arch-process": "another process of arch",
 }
 _MEASURES = {
     "absolute": "absolute losses",

@@ -18,6 +18,17 @@ StartRule = Literal["backcast", "sample-variance"]
 
 
 @dataclass(frozen=True)
+class Carried:
+    """Optima of one window for the next: coordinates in a frame and curvatures, for losses divided by `scale`."""
+
+    frame: object
+    scale: float
+    points: tuple[tuple[FloatArray, FloatArray], ...]
+    age: int
+    """Windows since the grid was last looked at."""
+
+
+@dataclass(frozen=True)
 class VolatilityFit:
     """Estimates of mean, volatility and law on one window, in the units of the losses."""
 
@@ -33,6 +44,7 @@ class VolatilityFit:
     optimizer_code: int = 0
     errors: Callable[[], Mapping[str, float]] = field(default=dict, compare=False, repr=False)
     tracks: Tracks | None = field(default=None, compare=False, repr=False)
+    carried: Carried | None = field(default=None, compare=False, repr=False)
 
     @property
     def all_params(self) -> dict[str, float]:

@@ -41,7 +41,7 @@ def law_on_edge(law: Law | LawRows) -> Flags:
 
 
 @lru_cache(maxsize=BACKCAST_DAYS)
-def _backcast(n: int) -> FloatArray:
+def backcast_weights(n: int) -> FloatArray:
     """Weights of the first `n` squared shocks."""
     weights = np.asarray(BACKCAST_DECAY ** np.arange(n))
     return np.asarray(weights / weights.sum())
@@ -124,7 +124,7 @@ class _Family(ABC):
 
     def presample_weights(self, n: int) -> FloatArray:
         """Weights of the first squared shocks of a window of `n` in its presample variance."""
-        return np.full(n, 1.0 / n) if self.moves else _backcast(min(BACKCAST_DAYS, n)).copy()
+        return np.full(n, 1.0 / n) if self.moves else backcast_weights(min(BACKCAST_DAYS, n)).copy()
 
     def fit(self, losses: FloatArray, *, mean: Mean, law: Law, start: VolatilityFit | None = None) -> VolatilityFit:
         """Maximum likelihood of mean, volatility and the law's free parameters on one window.

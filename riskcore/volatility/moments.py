@@ -20,7 +20,7 @@ N_START = 75
 """Squared shocks whose mean starts the EWMA recursion, as many as arch's backcast reads."""
 
 
-def _moment_fit(
+def moment_fit(
     losses: FloatArray,
     mean: Mean,
     law: Law,
@@ -30,6 +30,7 @@ def _moment_fit(
     sigma: FloatArray,
     presample: float = float("nan"),
 ) -> VolatilityFit:
+    """A fit with nothing optimised but the law's free parameters, on the standardised losses."""
     shocks = losses - mean.path(losses, mean_params)[:-1]
     constant = bool(np.ptp(losses) == 0)
     if law.is_sample:
@@ -68,7 +69,7 @@ class Constant:
         shocks = losses - mean.path(losses, mean_params)[:-1]
         sigma = float(np.sqrt(np.mean(shocks**2)))
         path = np.full(losses.size, sigma)
-        return _moment_fit(losses, mean, law, params={"sigma": sigma}, mean_params=mean_params, sigma=path)
+        return moment_fit(losses, mean, law, params={"sigma": sigma}, mean_params=mean_params, sigma=path)
 
     def filter(self, losses: FloatArray, fit: VolatilityFit) -> tuple[FloatArray, FloatArray]:
         """Moments of the last `n_obs` losses before each row; rows inside the first window take that window's."""
@@ -114,7 +115,7 @@ class EWMA:
         sigma = np.sqrt(ewma_variance(shocks, self.decay, first)[:-1])
         usable = law.is_sample or bool(np.all(sigma > 0))
         require(usable, "losses start with a run of equal values: the EWMA volatility is zero", FitError)
-        return _moment_fit(losses, mean, law, params={}, mean_params=mean_params, sigma=sigma, presample=first)
+        return moment_fit(losses, mean, law, params={}, mean_params=mean_params, sigma=sigma, presample=first)
 
     def filter(self, losses: FloatArray, fit: VolatilityFit) -> tuple[FloatArray, FloatArray]:
         """Means and volatilities of rows 0..n."""

@@ -471,3 +471,32 @@ def test_what_is_kept_is_at_most_four(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert {m.window for m in modelling.models()} == {5}  # side by side on one window
     modelling.forget("d")
     assert [m.name for m in modelling.models()] == ["c", "e", "a"]
+
+
+def test_a_volatility_with_parameters_goes_to_a_run_file(open_page: Open, stocks: Source) -> None:
+    """Whole numbers and a power that is estimated if left empty, from the dataclasses' fields."""
+    app = build(open_page("modelling", source=stocks), volatility="aparch", law="t")
+    by_key(app, "number_input", "volatility.aparch.delta").set_value(1.5)
+    by_key(app, "number_input", "window").set_value(400)
+    press(app, "Fit")
+    expected = engine(stocks, rc.LocationScale(volatility=rc.APARCH(1.5), law=rc.StudentT()), window=400)
+    assert metrics(app)["VaR 99 %"] == f"{100 * expected.value('var:0.99'):.2f} %"
+    assert metrics(app)["Log-likelihood"] == f"{expected.log_likelihood:,.2f}"
+    assert expected.n_parameters == 6  # mu, omega, alpha, gamma, beta, nu
+    by_key(app, "selectbox", "volatility").set_value("arch-process").run()
+    by_key(app, "selectbox", "volatility.arch-process.process").set_value("harch")
+    by_key(app, "number_input", "volatility.arch-process.long").set_value(20)
+    press(app, "Fit")
+    table = {"volatility": {"kind": "arch-process", "process": "harch", "long": 20}, "law": "t"}
+    (written,) = tomllib.loads(app.code[0].value)["model"].values()
+    assert written == table
+    found = config.define_model("mine", table)
+    assert found == rc.LocationScale(volatility=rc.ArchVolatility("harch", long=20), law=rc.StudentT(), name="mine")
+    assert metrics(app)["VaR 99 %"] == f"{100 * engine(stocks, found, window=400).value('var:0.99'):.2f} %"
+
+
+def test_a_law_that_a_volatility_cannot_have_is_said_in_a_box(open_page: Open, stocks: Source) -> None:
+    app = build(open_page("modelling", source=stocks), volatility="beta-t-egarch", law="ged")
+    press(app, "Fit")
+    assert not app.exception
+    assert "law must be t or a sample law with beta-t-egarch, got 'ged'" in shown(app)

@@ -22,7 +22,7 @@ import lookahead as la
 SLOW: frozenset[str] = frozenset()
 """Entries whose fits are too slow for the whole suite: it is nightly for them, and what `QUICK` marks stands in."""
 
-NO_FREE_MEAN = ("ewma", "fhs", "egarch", "care", "caviar", "garch-hw", "bayes", "al-", "fz-", "dynamic")
+NO_FREE_MEAN = ("rm2006", "ewma", "fhs", "egarch", "care", "caviar", "garch-hw", "bayes", "al-", "fz-", "dynamic")
 LEVELS_APART = ("al-", "fz-")
 ALL = pytest.mark.parametrize(
     "name", [pytest.param(n, marks=pytest.mark.nightly) if n in SLOW else n for n in FORECASTERS]
