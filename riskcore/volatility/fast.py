@@ -16,7 +16,7 @@ import numpy as np
 
 from riskcore._types import BoolArray, FloatArray, IntArray
 from riskcore.distributions import Law
-from riskcore.kernels import descent, search
+from riskcore.kernels import descent, kinks, search
 from riskcore.volatility.problem import SHORT, Problem
 
 ROUGHLY, ROUGHLY_SAME, ROUGHLY_THERE = 1e-2, 0.05, 1.0
@@ -47,6 +47,9 @@ WEAK_LATE, BRIEF_LATE = 1, 8
 """A weak window is searched where so many windows have passed since the last search."""
 CALM = np.array([[0.0, np.nan, np.nan], [0.02, np.nan, np.nan], [0.05, 0.0, 0.98]])
 """Alpha, gamma and beta of starts where the likelihood was rough in the window before; NaN: as they were there."""
+NEAR, WORTHWHILE = 0.5, 1e-6
+"""Standard errors of the mean within which a log variance's neighbouring tops are looked for, and what such a top should
+gain."""
 SLACK = 1e-6
 """Log-likelihood that an accepted optimum may lie below the constant variance's."""
 LARGEST_CURVATURE = 1e150
@@ -179,12 +182,14 @@ class Estimation:
                     self.ages[first], self.rough[first] = start.age, start.rough
                     self._warm(first, self._known(start), start.scale / self.scales[first])
                 self._search(usable[first.size :])
+                self._beyond_kinks(usable)
             else:
                 before, last = self.tops.take(usable - 1), self.scales[usable - 1]
                 ratio = np.where(last > 0, last, self.scales[usable]) / self.scales[usable]
                 points, curvatures = self.task.moved(before.points, before.curvatures, ratio)
                 self.ages[usable], self.rough[usable] = self.ages[usable - 1], self.rough[usable - 1]
                 self._warm(usable, Tops(points, curvatures, before.costs), ratio)
+                self._beyond_kinks(usable)
         accepted = self._accepted()
         return Estimates(
             self.task, self.scales, self.presamples, self.tops, self.evaluations, self.attempts, accepted, self.rough,
@@ -234,6 +239,26 @@ class Estimation:
         self.searched[now], self.ages[now] = True, 0
         owner = np.repeat(np.arange(now.size), len(CALM))
         self.tops.put(now, self._from(now, owner, starts.reshape(owner.size, -1), held, CALM_MOST))
+
+    def _beyond_kinks(self, now: IntArray) -> None:
+        """Go on from the best top of a log variance to one on the other side of a loss near the mean, if it is higher.
+
+        Where the likelihood is rough there is nothing to go by.
+        """
+        if not self.task.log_variance or not self.task.mean_names:
+            return
+        now = now[~self.rough[now] & np.isfinite(self.tops.costs[now, 0])]
+        while now.size:
+            points, curvatures, gains = self.tops.points[now, 0], self.tops.curvatures[now, 0], np.empty(now.size)
+            kinks.beyond_kinks(self.task.model, self.windows, self.begins[now], points, curvatures, NEAR, gains)
+            self.evaluations[now] += 1
+            promising = gains > WORTHWHILE
+            now, points, curvatures = now[promising], points[promising], curvatures[promising]
+            costs, good = self._counted(now, np.arange(now.size), points, curvatures, self.most, TOLERANCE)
+            better = good & (costs < self.tops.costs[now, 0] - WORTHWHILE)
+            now = now[better]
+            self.tops.points[now, 0], self.tops.curvatures[now, 0] = points[better], curvatures[better]
+            self.tops.costs[now, 0] = costs[better]
 
     def _follow(self, now: IntArray, known: Tops) -> tuple[Tops, BoolArray]:
         """The same optima in these windows, and where one got lost, which may hide a better one."""
