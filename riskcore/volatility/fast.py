@@ -23,7 +23,7 @@ ROUGHLY, ROUGHLY_SAME, ROUGHLY_THERE = 1e-2, 0.05, 1.0
 """Tolerance of descents from the grid; likelihoods and squared distances within which their ends are one."""
 TOLERANCE = 1e-9
 """A descent ends when the next step gains less log-likelihood than this; the step is still taken."""
-MOST, BRIEF_MOST, BRIEF_ONWARD = 150, 50, 100
+MOST, BRIEF_MOST, BRIEF_ONWARD = 150, 35, 100
 """Evaluations of a descent from the grid at most. The second figure, here and below, is for a log variance in a window
 that is not short: searches are dear there, as its likelihood may be rough, and then no descent arrives. The third is
 for what follows a rough descent from a point of `CALM`."""
@@ -47,14 +47,7 @@ goes), and every fifth window where the presample variance is more times the win
 LATE = 5
 WEAK_LATE, BRIEF_LATE = 1, 8
 """A weak window is searched where so many windows have passed since the last search."""
-CALM = np.array(
-    [
-        [np.nan, 0.0, np.nan, np.nan],
-        [np.nan, 0.02, np.nan, np.nan],
-        [np.nan, 0.05, 0.0, 0.98],
-        [0.0, 0.0, np.nan, 0.995],
-    ]
-)
+CALM = np.array([[np.nan, 0.0, np.nan, np.nan], [0.0, 0.0, np.nan, 0.995]])
 """Omega, alpha, gamma and beta of starts where the likelihood was rough in the window before; NaN: as they were there."""
 FLAT = np.array([[0.0, 0.0, np.nan, 0.995], [0.0, 0.0, np.nan, 0.98], [0.0, -0.3, np.nan, -0.5]])
 """The same of starts in a weak window of a log variance, beside its best top."""
@@ -94,6 +87,11 @@ class Tops:
     def take(self, rows: IntArray | BoolArray) -> Tops:
         """The same of some windows."""
         return Tops(self.points[rows], self.curvatures[rows], self.costs[rows])
+
+    def beside(self, other: Tops) -> Tops:
+        """These windows and then those of another."""
+        mine, others = (self.points, self.curvatures, self.costs), (other.points, other.curvatures, other.costs)
+        return Tops(*map(np.concatenate, zip(mine, others, strict=True)))
 
     def put(self, rows: IntArray | BoolArray, other: Tops) -> None:
         """Write some windows."""
@@ -224,9 +222,8 @@ class Estimation:
         those of the window before.
         """
         rough = self.rough[now] & self.brief & np.isfinite(known.costs[:, 0])
-        if rough.any():
-            self._calm(now[rough], known.take(rough))
-            now, known, ratio = now[~rough], known.take(~rough), ratio[~rough]
+        calm, once = now[rough], known.take(rough)
+        now, known, ratio = now[~rough], known.take(~rough), ratio[~rough]
         found, lost = self._follow(now, known)
         self.tops.put(now, found)
         self.rough[now] = False
@@ -236,32 +233,35 @@ class Estimation:
         if self.brief:
             due |= self.task.heaviest(found.points[:, 0])
         again = lost | due | (np.abs(ratio - 1.0) > JUMP)
+        missing = Tops(known.points, known.curvatures, np.where(lost[:, None], known.costs, np.inf)).take(again)
+        searched, held = now[again], found.take(again)
         if self.brief:
-            light = weak & ~again
-            if light.any():
-                kept = found.take(light)
-                self._beside(now[light], FLAT[:1], kept, kept)
-        if again.any():
-            missing = Tops(known.points, known.curvatures, np.where(lost[:, None], known.costs, np.inf))
-            self._search(now[again], missing.take(again), found.take(again))
+            self._calm(calm, once, now[weak & ~again], found.take(weak & ~again))
+            # what has become of the other tops meanwhile is not known
+            calm = calm[~self.rough[calm] | ~np.isfinite(self.tops.costs[calm, 0])]
+            searched, held = np.concatenate([searched, calm]), held.beside(self.tops.take(calm))
+            missing = missing.beside(self._empty(calm.size))
+        self._search(searched, missing, held)
 
-    def _calm(self, now: IntArray, known: Tops, held: Tops | None = None) -> None:
-        """A short search where the likelihood is rough, or was in the window before, beside tops already `held`.
+    def _calm(self, now: IntArray, once: Tops, weak: IntArray, held: Tops) -> None:
+        """A short search where the likelihood was rough in the window before, from the tops there, and a look at weak ones.
 
-        Such a top does not outlive the change of one loss. Its mean, level and law do: a descent finds the window's own
-        from there, once alpha stands where the filter is invertible.
+        Such a top does not outlive the change of one loss. Its mean, gamma and law do: a descent finds the window's own
+        from there, once alpha stands where the filter is invertible. In a `weak` window such a top may have come up.
         """
+        owner, starts = self._altered(once, CALM)
+        window, place = np.nonzero(np.isfinite(once.costs[:, 1:]))  # tops that a descent arrived at may be there still
+        own, flat = self._altered(held, FLAT[:1])
+        starts = np.concatenate([starts, once.points[window, place + 1], flat])
+        owner = np.concatenate([owner, window, own + now.size])
         self.ages[now] = 0
-        self._beside(now, CALM, known, held)
+        self._beside(np.concatenate([now, weak]), owner, starts, self._empty(now.size).beside(held))
 
-    def _beside(self, now: IntArray, others: FloatArray, known: Tops, held: Tops | None) -> None:
-        """Descents from the best known tops with some coordinates at `others`."""
-        owner, starts = self._altered(known, others)
-        if held is None:
-            window, place = np.nonzero(np.isfinite(known.costs[:, 1:]))
-            owner, starts = np.concatenate([owner, window]), np.concatenate([starts, known.points[window, place + 1]])
-        self.searched[now] = True
-        self.tops.put(now, self._from(now, owner, starts, held))
+    def _beside(self, now: IntArray, owner: IntArray, starts: FloatArray, held: Tops) -> None:
+        """Descents from `starts` in the windows that own them, beside tops already held."""
+        if now.size:
+            self.searched[now] = True
+            self.tops.put(now, self._from(now, owner, starts, held))
 
     def _altered(self, known: Tops, others: FloatArray) -> tuple[IntArray, FloatArray]:
         """The best known tops with omega, alpha, gamma and beta as each row of `others` has them, and their owners."""
@@ -270,7 +270,7 @@ class Estimation:
         first = int(np.flatnonzero(self.task.slots == 1)[0])
         shape = starts[:, :, first : first + 4]
         shape[:] = np.where(np.isnan(others), shape, others)
-        return np.repeat(np.arange(m), len(others)), starts.reshape(m * len(others), -1)
+        return np.repeat(np.arange(m), len(others)), starts.reshape(m * len(others), starts.shape[2])
 
     def _beyond_kinks(self, now: IntArray) -> None:
         """Go on from the best top of a log variance to one on the other side of a loss near the mean, if it is higher.
@@ -318,7 +318,8 @@ class Estimation:
         self.tops.put(now, tops)
         rough = self.rough[now] & self.brief
         if rough.any():
-            self._calm(now[rough], tops.take(rough), tops.take(rough))
+            held = tops.take(rough)
+            self._beside(now[rough], *self._altered(held, CALM), held)
         weak = self.task.weak(self.n, tops.points[:, 0]) & ~rough
         if weak.any():
             always = np.tile(np.arange(-self.task.n_always, 0) + first.shape[1], (now.size, 1))
