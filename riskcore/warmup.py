@@ -30,7 +30,12 @@ DAMPING = 10.0
 """Seconds that the machine is taken to have compiled at the table's pace before the first step."""
 SHORT_WINDOW, N_DAYS, REFIT_EVERY = 260, 320, 60
 CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"likelihood": ("lanes",), "descent": ("lanes", "likelihood"), "search": ("lanes", "likelihood", "descent")}
+    {
+        "likelihood": ("lanes",),
+        "descent": ("lanes", "likelihood"),
+        "search": ("lanes", "likelihood", "descent"),
+        "kinks": ("lanes", "likelihood", "descent"),
+    }
 )
 """Kernels that call those of other files."""
 

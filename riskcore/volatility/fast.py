@@ -23,10 +23,9 @@ ROUGHLY, ROUGHLY_SAME, ROUGHLY_THERE = 1e-2, 0.05, 1.0
 """Tolerance of descents from the grid; likelihoods and squared distances within which their ends are one."""
 TOLERANCE = 1e-9
 """A descent ends when the next step gains less log-likelihood than this; the step is still taken."""
-MOST, BRIEF_MOST, BRIEF_ONWARD = 150, 35, 100
-"""Evaluations of a descent from the grid at most. The second figure, here and below, is for a log variance in a window
-that is not short: searches are dear there, as its likelihood may be rough, and then no descent arrives. The third is
-for what follows a rough descent from a point of `CALM`."""
+MOST, BRIEF_MOST, BRIEF_ONWARD = 150, 50, 120
+"""Evaluations of a descent from the grid at most. The others are for a log variance in a window that is not short: its
+likelihood may be rough, and then no descent arrives soon, but the best goes on for so many evaluations more."""
 FEW, LOG_FEW, DESCENTS, BRIEF_DESCENTS = 2, 3, 8, 5
 """Best points of the grid that descend: at first, at first for a log variance, and in a window that is weak."""
 KEPT = 3
@@ -47,13 +46,12 @@ goes), and every fifth window where the presample variance is more times the win
 LATE = 5
 WEAK_LATE, BRIEF_LATE = 1, 8
 """A weak window is searched where so many windows have passed since the last search."""
-CALM = np.array([[np.nan, 0.0, np.nan, np.nan], [0.0, 0.0, np.nan, 0.995]])
-"""Omega, alpha, gamma and beta of starts where the likelihood was rough in the window before; NaN: as they were there."""
 FLAT = np.array([[0.0, 0.0, np.nan, 0.995], [0.0, 0.0, np.nan, 0.98], [0.0, -0.3, np.nan, -0.5]])
-"""The same of starts in a weak window of a log variance, beside its best top."""
+"""Omega, alpha, gamma and beta of starts beside the best top of a log variance where it is weak or rough, NaN as they
+are there: a level that hardly moves, from where a descent comes to either side of alpha zero, and no memory. The first
+is tried in every such window, the others where the grid is searched."""
 NEAR, WORTHWHILE = 0.5, 1e-6
-"""Standard errors of the mean within which a log variance's neighbouring tops are looked for, and what such a top should
-gain."""
+"""Standard errors of the mean within which neighbouring tops of a log variance are looked for, and the gain to look for."""
 SLACK = 1e-6
 """Log-likelihood that an accepted optimum may lie below the constant variance's."""
 LARGEST_CURVATURE = 1e150
@@ -244,16 +242,15 @@ class Estimation:
         self._search(searched, missing, held)
 
     def _calm(self, now: IntArray, once: Tops, weak: IntArray, held: Tops) -> None:
-        """A short search where the likelihood was rough in the window before, from the tops there, and a look at weak ones.
+        """A short search where the likelihood was rough in the window before, from the tops there; a look at weak ones.
 
         Such a top does not outlive the change of one loss. Its mean, gamma and law do: a descent finds the window's own
         from there, once alpha stands where the filter is invertible. In a `weak` window such a top may have come up.
         """
-        owner, starts = self._altered(once, CALM)
+        both = once.beside(held)
+        owner, starts = self._altered(both, FLAT[:1])
         window, place = np.nonzero(np.isfinite(once.costs[:, 1:]))  # tops that a descent arrived at may be there still
-        own, flat = self._altered(held, FLAT[:1])
-        starts = np.concatenate([starts, once.points[window, place + 1], flat])
-        owner = np.concatenate([owner, window, own + now.size])
+        owner, starts = np.concatenate([owner, window]), np.concatenate([starts, once.points[window, place + 1]])
         self.ages[now] = 0
         self._beside(np.concatenate([now, weak]), owner, starts, self._empty(now.size).beside(held))
 
@@ -319,7 +316,7 @@ class Estimation:
         rough = self.rough[now] & self.brief
         if rough.any():
             held = tops.take(rough)
-            self._beside(now[rough], *self._altered(held, CALM), held)
+            self._beside(now[rough], *self._altered(held, FLAT[:1]), held)
         weak = self.task.weak(self.n, tops.points[:, 0]) & ~rough
         if weak.any():
             always = np.tile(np.arange(-self.task.n_always, 0) + first.shape[1], (now.size, 1))
@@ -352,10 +349,9 @@ class Estimation:
         costs, good = self._counted(now, owner, points, curvatures, self.most, ROUGHLY)
         onward: tuple[Any, ...] = ()
         if self.brief:  # of the descents that have not arrived the best goes on
-            ends = owner, points, curvatures, costs
             best = self._best_short(now.size, owner, costs, good)
-            onward = tuple(a[best] for a in ends)
-            owner, points, curvatures, costs = (a[good] for a in ends)
+            onward = owner[best], points[best], curvatures[best], costs[best]
+            owner, points, curvatures, costs = owner[good], points[good], curvatures[good], costs[good]
             good = good[good]
         kept: Any = search.distinct(
             tops.costs.shape, owner, points, curvatures, costs, good, RIVAL, ROUGHLY_SAME, ROUGHLY_THERE, ahead
