@@ -51,7 +51,7 @@ FLAT = np.array([[0.0, 0.0, np.nan, 0.995], [0.0, 0.0, np.nan, 0.98], [0.0, -0.3
 are there: a level that hardly moves, from where a descent comes to either side of alpha zero, and no memory. The first
 is tried in every such window, the others where the grid is searched."""
 NEAR, WORTHWHILE = 0.5, 1e-6
-"""Standard errors of the mean within which neighbouring tops of a log variance are looked for, and the gain to look for."""
+"""Standard errors of the mean within which neighbouring tops of a log variance are looked for, and their least gain."""
 SLACK = 1e-6
 """Log-likelihood that an accepted optimum may lie below the constant variance's."""
 LARGEST_CURVATURE = 1e150
