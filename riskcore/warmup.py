@@ -38,6 +38,7 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "recursive_share": ("recursive",),
         "tail_rows": ("recursive",),
         "families": ("lanes", "likelihood", "descent"),
+        "kinks": ("lanes", "likelihood", "descent"),
     }
 )
 """Kernels that call those of other files."""

@@ -126,8 +126,6 @@ def _persistence(family: Any, estimate: VolatilityFit, law: Law | None, residual
         return float(family.persistence(p, law if isinstance(law, SampleLaw) else estimate.law))
     if isinstance(family, EGARCH) or not isinstance(law, SampleLaw):
         return float(family.persistence(p, estimate.law))
-    if not isinstance(law, SampleLaw):
-        law = SampleLaw.of(residuals)
     squares = law.rows**2
     losses = np.where(law.rows > 0, squares, 0.0)
     whole, upper = (float(np.average(x, weights=law.weights)) for x in (squares, losses))

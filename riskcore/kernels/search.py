@@ -104,16 +104,22 @@ def by_window(owner: IntArray, costs: FloatArray, m: int) -> IntArray:
 
 
 @njit(cache=True, error_model="numpy")
-def settled(owner: IntArray, costs: FloatArray, good: BoolArray, arrived: BoolArray) -> None:
-    """Which windows have a descent that arrived; there the costs of those that did not become inf.
+def settled(owner: IntArray, costs: FloatArray, good: BoolArray, ahead: float, rough: BoolArray) -> None:
+    """Which windows' best end is one that did not arrive; elsewhere the costs of such ends become inf.
 
-    Where no descent arrives (an EGARCH that is not invertible has a rough likelihood) the best point stands.
+    An end that did not arrive stands where none arrives, or where it is more than `ahead` better than all that did (an
+    EGARCH that is not invertible has a rough likelihood).
     """
-    arrived[:] = False
+    arrived, other = np.full(rough.size, np.inf), np.full(rough.size, np.inf)
     for i in range(owner.size):
-        arrived[owner[i]] |= good[i]
+        if good[i]:
+            arrived[owner[i]] = min(arrived[owner[i]], costs[i])
+        else:
+            other[owner[i]] = min(other[owner[i]], costs[i])
+    for w in range(rough.size):
+        rough[w] = arrived[w] == np.inf or other[w] < arrived[w] - ahead
     for i in range(owner.size):
-        if arrived[owner[i]] and not good[i]:
+        if not good[i] and arrived[owner[i]] < np.inf and not costs[i] < arrived[owner[i]] - ahead:
             costs[i] = np.inf
 
 
@@ -138,11 +144,11 @@ def gathered(
 @njit(cache=True, error_model="numpy")
 def distinct(
     shape: tuple[int, int], owner: IntArray, points: FloatArray, curvatures: FloatArray, costs: FloatArray,
-    good: BoolArray, rival: float, near: float, place: float,
+    good: BoolArray, rival: float, near: float, place: float, ahead: float,
 ) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:  # fmt: skip
     """The ends of rough descents that differ, at most k in each of m windows."""
     (m, most), d = shape, points.shape[1]
-    settled(owner, costs, good, np.empty(m, np.bool_))
+    settled(owner, costs, good, ahead, np.empty(m, np.bool_))
     kept_points, kept_curvatures = np.empty((m, most, d)), np.empty((m, most, d, d))
     kept = np.full((m, most), np.inf)
     order = by_window(owner, costs, m)
@@ -153,24 +159,23 @@ def distinct(
 @njit(cache=True, error_model="numpy")
 def joined(
     owner: IntArray, points: FloatArray, curvatures: FloatArray, costs: FloatArray, good: BoolArray,
-    rival: float, near: float, place: float,
+    rival: float, near: float, place: float, ahead: float,
     tops_points: FloatArray, tops_curvatures: FloatArray, tops_costs: FloatArray, rough: BoolArray,
 ) -> None:  # fmt: skip
     """Put the ends of descents beside the optima that `tops` hold, if they are others.
 
-    `rough` says of which windows no descent arrived: on entry for the optima held, then for all.
+    `rough` says of which windows the best is one where no descent arrived: on entry for the optima held, then for all.
     """
-    n, m = owner.size, rough.size
-    arrived = np.empty(m, np.bool_)
-    settled(owner, costs, good, arrived)
+    n = owner.size
     all_owner, all_points, all_curvatures, all_costs = gathered(tops_points, tops_curvatures, tops_costs, n)
-    for w in all_owner[n:]:
-        arrived[w] |= not rough[w]
-    for w in range(m):
-        rough[w] = not arrived[w]
+    all_good = np.empty(all_owner.size, np.bool_)
+    for i in range(n, all_owner.size):
+        all_good[i] = not rough[all_owner[i]]
     all_owner[:n], all_points[:n], all_curvatures[:n], all_costs[:n] = owner, points, curvatures, costs
+    all_good[:n] = good
+    settled(all_owner, all_costs, all_good, ahead, rough)
     tops_costs[:] = np.inf
-    order = by_window(all_owner, all_costs, m)
+    order = by_window(all_owner, all_costs, rough.size)
     keep_best(
         order, all_owner, all_points, all_curvatures, all_costs, rival, near, place,
         tops_points, tops_curvatures, tops_costs,

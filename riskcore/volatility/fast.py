@@ -16,23 +16,24 @@ import numpy as np
 
 from riskcore._types import BoolArray, FloatArray, IntArray
 from riskcore.distributions import Law
-from riskcore.kernels import descent, search
+from riskcore.kernels import descent, kinks, search
 from riskcore.volatility.problem import SHORT, Problem
 
 ROUGHLY, ROUGHLY_SAME, ROUGHLY_THERE = 1e-2, 0.05, 1.0
 """Tolerance of descents from the grid; likelihoods and squared distances within which their ends are one."""
 TOLERANCE = 1e-9
 """A descent ends when the next step gains less log-likelihood than this; the step is still taken."""
-MOST, BRIEF_MOST, CALM_MOST = 150, 80, 60
-"""Evaluations of a descent from the grid at most. The second figure, here and below, is for a log variance in a window
-that is not short: searches are dear there, as its likelihood may be rough, and then no descent arrives. The third is
-for what follows a rough descent from a point of `CALM`."""
+MOST, BRIEF_MOST, BRIEF_ONWARD = 150, 50, 120
+"""Evaluations of a descent from the grid at most. The others are for a log variance in a window that is not short: its
+likelihood may be rough, and then no descent arrives soon, but the best goes on for so many evaluations more."""
 FEW, LOG_FEW, DESCENTS, BRIEF_DESCENTS = 2, 3, 8, 5
 """Best points of the grid that descend: at first, at first for a log variance, and in a window that is weak."""
 KEPT = 3
 """Optima that are carried along at most."""
 RIVAL = 4.0
 """An optimum this far below the best is no longer carried."""
+AHEAD = 1e-3
+"""A log variance's point at which no descent arrived stands where it is this much better than all at which one did."""
 MERGED = 1e-6
 """Two carried optima with likelihoods as near as this have become one."""
 SAME, SAME_PLACE = 1e-3, 1e-3
@@ -45,8 +46,12 @@ goes), and every fifth window where the presample variance is more times the win
 LATE = 5
 WEAK_LATE, BRIEF_LATE = 1, 8
 """A weak window is searched where so many windows have passed since the last search."""
-CALM = np.array([[0.0, np.nan, np.nan], [0.02, np.nan, np.nan], [0.05, 0.0, 0.98]])
-"""Alpha, gamma and beta of starts where the likelihood was rough in the window before; NaN: as they were there."""
+FLAT = np.array([[0.0, 0.0, np.nan, 0.995], [0.0, 0.0, np.nan, 0.98], [0.0, -0.3, np.nan, -0.5]])
+"""Omega, alpha, gamma and beta of starts beside the best top of a log variance where it is weak or rough, NaN as they
+are there: a level that hardly moves, from where a descent comes to either side of alpha zero, and no memory. The first
+is tried in every such window, the others where the grid is searched."""
+NEAR, WORTHWHILE = 0.5, 1e-6
+"""Standard errors of the mean within which neighbouring tops of a log variance are looked for, and their least gain."""
 SLACK = 1e-6
 """Log-likelihood that an accepted optimum may lie below the constant variance's."""
 LARGEST_CURVATURE = 1e150
@@ -80,6 +85,11 @@ class Tops:
     def take(self, rows: IntArray | BoolArray) -> Tops:
         """The same of some windows."""
         return Tops(self.points[rows], self.curvatures[rows], self.costs[rows])
+
+    def beside(self, other: Tops) -> Tops:
+        """These windows and then those of another."""
+        mine, others = (self.points, self.curvatures, self.costs), (other.points, other.curvatures, other.costs)
+        return Tops(*map(np.concatenate, zip(mine, others, strict=True)))
 
     def put(self, rows: IntArray | BoolArray, other: Tops) -> None:
         """Write some windows."""
@@ -152,7 +162,8 @@ class Estimation:
         by_row[:, begins] = factors, self.centres, self.presamples
         self.windows = descent.Windows(losses, n, *by_row)
         self.brief = task.log_variance and n >= SHORT
-        self.most, self.descents = (BRIEF_MOST, BRIEF_DESCENTS) if self.brief else (MOST, DESCENTS)
+        self.descents = BRIEF_DESCENTS if self.brief else DESCENTS
+        self.most, self.onward = (BRIEF_MOST, BRIEF_ONWARD) if self.brief else (MOST, MOST)
         self.late = BRIEF_LATE if self.brief else WEAK_LATE
         self.tops = self._empty(size)
         self.rough, self.searched = np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.bool_)
@@ -179,12 +190,14 @@ class Estimation:
                     self.ages[first], self.rough[first] = start.age, start.rough
                     self._warm(first, self._known(start), start.scale / self.scales[first])
                 self._search(usable[first.size :])
+                self._beyond_kinks(usable)
             else:
                 before, last = self.tops.take(usable - 1), self.scales[usable - 1]
                 ratio = np.where(last > 0, last, self.scales[usable]) / self.scales[usable]
                 points, curvatures = self.task.moved(before.points, before.curvatures, ratio)
                 self.ages[usable], self.rough[usable] = self.ages[usable - 1], self.rough[usable - 1]
                 self._warm(usable, Tops(points, curvatures, before.costs), ratio)
+                self._beyond_kinks(usable)
         accepted = self._accepted()
         return Estimates(
             self.task, self.scales, self.presamples, self.tops, self.evaluations, self.attempts, accepted, self.rough,
@@ -207,33 +220,74 @@ class Estimation:
         those of the window before.
         """
         rough = self.rough[now] & self.brief & np.isfinite(known.costs[:, 0])
-        if rough.any():
-            self._calm(now[rough], known.take(rough))
-            now, known, ratio = now[~rough], known.take(~rough), ratio[~rough]
+        calm, once = now[rough], known.take(rough)
+        now, known, ratio = now[~rough], known.take(~rough), ratio[~rough]
         found, lost = self._follow(now, known)
         self.tops.put(now, found)
         self.rough[now] = False
         self.ages[now] += 1
         loud, weak = self.presamples[now] > LOUD, self.task.weak(self.n, found.points[:, 0])
         due = (loud & (self.ages[now] >= LATE)) | (weak & (self.ages[now] >= self.late))
+        if self.brief:
+            due |= self.task.heaviest(found.points[:, 0])
         again = lost | due | (np.abs(ratio - 1.0) > JUMP)
-        if again.any():
-            missing = Tops(known.points, known.curvatures, np.where(lost[:, None], known.costs, np.inf))
-            self._search(now[again], missing.take(again), found.take(again))
+        missing = Tops(known.points, known.curvatures, np.where(lost[:, None], known.costs, np.inf)).take(again)
+        searched, held = now[again], found.take(again)
+        if self.brief:
+            self._calm(calm, once, now[weak & ~again], found.take(weak & ~again))
+            # what has become of the other tops meanwhile is not known
+            calm = calm[~self.rough[calm] | ~np.isfinite(self.tops.costs[calm, 0])]
+            searched, held = np.concatenate([searched, calm]), held.beside(self.tops.take(calm))
+            missing = missing.beside(self._empty(calm.size))
+        self._search(searched, missing, held)
 
-    def _calm(self, now: IntArray, known: Tops, held: Tops | None = None) -> None:
-        """A short search where the likelihood is rough, or was in the window before, beside tops already `held`.
+    def _calm(self, now: IntArray, once: Tops, weak: IntArray, held: Tops) -> None:
+        """A short search where the likelihood was rough in the window before, from the tops there; a look at weak ones.
 
-        Such a top does not outlive the change of one loss. Its mean, level and law do: a descent finds the window's own
-        from there, once alpha stands where the filter is invertible.
+        Such a top does not outlive the change of one loss. Its mean, gamma and law do: a descent finds the window's own
+        from there, once alpha stands where the filter is invertible. In a `weak` window such a top may have come up.
         """
-        starts = np.repeat(known.points[:, :1], len(CALM), axis=1)
-        alpha = int(np.flatnonzero(self.task.slots == 2)[0])
-        shape = starts[:, :, alpha : alpha + 3]
-        shape[:] = np.where(np.isnan(CALM), shape, CALM)
-        self.searched[now], self.ages[now] = True, 0
-        owner = np.repeat(np.arange(now.size), len(CALM))
-        self.tops.put(now, self._from(now, owner, starts.reshape(owner.size, -1), held, CALM_MOST))
+        both = once.beside(held)
+        owner, starts = self._altered(both, FLAT[:1])
+        window, place = np.nonzero(np.isfinite(once.costs[:, 1:]))  # tops that a descent arrived at may be there still
+        owner, starts = np.concatenate([owner, window]), np.concatenate([starts, once.points[window, place + 1]])
+        self.ages[now] = 0
+        self._beside(np.concatenate([now, weak]), owner, starts, self._empty(now.size).beside(held))
+
+    def _beside(self, now: IntArray, owner: IntArray, starts: FloatArray, held: Tops) -> None:
+        """Descents from `starts` in the windows that own them, beside tops already held."""
+        if now.size:
+            self.searched[now] = True
+            self.tops.put(now, self._from(now, owner, starts, held))
+
+    def _altered(self, known: Tops, others: FloatArray) -> tuple[IntArray, FloatArray]:
+        """The best known tops with omega, alpha, gamma and beta as each row of `others` has them, and their owners."""
+        m = len(known.points)
+        starts = np.repeat(known.points[:, :1], len(others), axis=1)
+        first = int(np.flatnonzero(self.task.slots == 1)[0])
+        shape = starts[:, :, first : first + 4]
+        shape[:] = np.where(np.isnan(others), shape, others)
+        return np.repeat(np.arange(m), len(others)), starts.reshape(m * len(others), starts.shape[2])
+
+    def _beyond_kinks(self, now: IntArray) -> None:
+        """Go on from the best top of a log variance to one on the other side of a loss near the mean, if it is higher.
+
+        Where the likelihood is rough there is nothing to go by.
+        """
+        if not self.task.log_variance or not self.task.mean_names:
+            return
+        now = now[~self.rough[now] & np.isfinite(self.tops.costs[now, 0])]
+        while now.size:
+            points, curvatures, gains = self.tops.points[now, 0], self.tops.curvatures[now, 0], np.empty(now.size)
+            kinks.beyond_kinks(self.task.model, self.windows, self.begins[now], points, curvatures, NEAR, gains)
+            self.evaluations[now] += 1
+            promising = gains > WORTHWHILE
+            now, points, curvatures = now[promising], points[promising], curvatures[promising]
+            costs, good = self._counted(now, np.arange(now.size), points, curvatures, self.most, TOLERANCE)
+            better = good & (costs < self.tops.costs[now, 0] - WORTHWHILE)
+            now = now[better]
+            self.tops.points[now, 0], self.tops.curvatures[now, 0] = points[better], curvatures[better]
+            self.tops.costs[now, 0] = costs[better]
 
     def _follow(self, now: IntArray, known: Tops) -> tuple[Tops, BoolArray]:
         """The same optima in these windows, and where one got lost, which may hide a better one."""
@@ -261,13 +315,18 @@ class Estimation:
         self.tops.put(now, tops)
         rough = self.rough[now] & self.brief
         if rough.any():
-            self._calm(now[rough], tops.take(rough), tops.take(rough))
+            held = tops.take(rough)
+            self._beside(now[rough], *self._altered(held, FLAT[:1]), held)
         weak = self.task.weak(self.n, tops.points[:, 0]) & ~rough
         if weak.any():
             always = np.tile(np.arange(-self.task.n_always, 0) + first.shape[1], (now.size, 1))
             more = np.concatenate([order[:, few : self.descents], always], axis=1)[weak]
-            chosen = self._chosen(starts[weak], first[weak], more, None)
-            self.tops.put(now[weak], self._from(now[weak], *chosen, tops.take(weak)))
+            owner, points = self._chosen(starts[weak], first[weak], more, None)
+            held = tops.take(weak)
+            if self.brief:
+                also, altered = self._altered(held, FLAT)
+                owner, points = np.concatenate([owner, also]), np.concatenate([points, altered])
+            self.tops.put(now[weak], self._from(now[weak], owner, points, held))
 
     def _chosen(
         self, starts: FloatArray, first: FloatArray, order: IntArray, missing: Tops | None
@@ -282,41 +341,47 @@ class Estimation:
             owner, points = np.concatenate([window, owner]), np.concatenate([missing.points[window, place], points])
         return owner, points
 
-    def _from(
-        self, now: IntArray, owner: IntArray, points: FloatArray, held: Tops | None, most: int | None = None
-    ) -> Tops:
-        """Distinct optima by descents from `points`, roughly at first, then those that differ to the end.
-
-        The latter take at most `most` evaluations each.
-        """
+    def _from(self, now: IntArray, owner: IntArray, points: FloatArray, held: Tops | None) -> Tops:
+        """Distinct optima by descents from `points`, roughly at first, then those that differ to the end."""
         tops, rough = self._empty(now.size) if held is None else held, self.rough[now]
+        ahead = AHEAD if self.task.log_variance else np.inf
         curvatures = self._curvatures(now, owner, points)
         costs, good = self._counted(now, owner, points, curvatures, self.most, ROUGHLY)
-        ends: tuple[Any, ...] = owner, points, curvatures, costs, good
-        short = [a[~good] for a in ends]
-        if self.brief:  # a descent that has not arrived goes no further, but its end stands where nothing arrives
-            owner, points, curvatures, costs, good = (a[good] for a in ends)
+        onward: tuple[Any, ...] = ()
+        if self.brief:  # of the descents that have not arrived the best goes on
+            best = self._best_short(now.size, owner, costs, good)
+            onward = owner[best], points[best], curvatures[best], costs[best]
+            owner, points, curvatures, costs = owner[good], points[good], curvatures[good], costs[good]
+            good = good[good]
         kept: Any = search.distinct(
-            tops.costs.shape, owner, points, curvatures, costs, good, RIVAL, ROUGHLY_SAME, ROUGHLY_THERE
+            tops.costs.shape, owner, points, curvatures, costs, good, RIVAL, ROUGHLY_SAME, ROUGHLY_THERE, ahead
         )
-        owner, points, curvatures, _ = kept
-        costs, good = self._counted(now, owner, points, curvatures, most or self.most, TOLERANCE)
         if self.brief:
-            ends = owner, points, curvatures, costs, good
-            owner, points, curvatures, costs, good = map(np.concatenate, zip(ends, short, strict=True))
+            kept = tuple(map(np.concatenate, zip(kept, onward, strict=True)))
+        owner, points, curvatures, _ = kept
+        costs, good = self._counted(now, owner, points, curvatures, self.onward, TOLERANCE)
         if not self.task.log_variance and not good.all():
             # the curvature of the steps so far can lead astray: once more, with a new one
             lost = np.flatnonzero(~good)
-            onward = points[lost]
-            bent = self._curvatures(now, owner[lost], onward)
-            costs[lost], good[lost] = self._counted(now, owner[lost], onward, bent, MOST, TOLERANCE)
-            points[lost], curvatures[lost] = onward, bent
+            again = points[lost]
+            bent = self._curvatures(now, owner[lost], again)
+            costs[lost], good[lost] = self._counted(now, owner[lost], again, bent, MOST, TOLERANCE)
+            points[lost], curvatures[lost] = again, bent
         search.joined(
-            owner, points, curvatures, costs, good, RIVAL, SAME, SAME_PLACE,
+            owner, points, curvatures, costs, good, RIVAL, SAME, SAME_PLACE, ahead,
             tops.points, tops.curvatures, tops.costs, rough,
         )  # fmt: skip
         self.rough[now] = rough
         return tops
+
+    @staticmethod
+    def _best_short(m: int, owner: IntArray, costs: FloatArray, good: BoolArray) -> IntArray:
+        """Of each window the best descent that has not arrived, unless it is far behind one that has."""
+        arrived = np.full(m, np.inf)
+        np.minimum.at(arrived, owner[good], costs[good])
+        short = np.flatnonzero(~good & (costs < arrived[owner] + RIVAL))
+        short = short[np.lexsort((costs[short], owner[short]))]
+        return short[np.unique(owner[short], return_index=True)[1]]
 
     def _curvatures(self, now: IntArray, owner: IntArray, points: FloatArray) -> FloatArray:
         """Hessians of the cost by differences of the gradient, made positive definite."""

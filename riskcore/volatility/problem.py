@@ -33,6 +33,9 @@ ARCHES = ((0.4, 0.15), (0.5, 0.6))
 SHORT, FAINT, LOG_FAINT, FLEETING = 600, 0.03, 0.05, 0.8
 """Fewer losses, a smaller alpha or a smaller persistence: the grid is searched in every window."""
 
+EDGE = 1e-6
+"""An inverse of the degrees of freedom this near to its largest, as a share of it, is at the bound."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -143,9 +146,17 @@ class Problem:
             return np.ones(len(points), dtype=np.bool_)
         whole = points.T if self.slots[0] == 0 else np.concatenate([points[:, :1], points], axis=1).T
         if self.log_variance:
-            return np.asarray((whole[2] < LOG_FAINT) | (whole[4] < FLEETING))
+            return np.asarray((whole[2] < LOG_FAINT) | (whole[4] < FLEETING) | self.heaviest(points))
         alpha, beta = (whole[2], whole[3]) if self.model.tied else (0.5 * (whole[2] + whole[3]), whole[4])
         return np.asarray((alpha < FAINT) | (alpha + beta < FLEETING))
+
+    def heaviest(self, points: FloatArray) -> BoolArray:
+        """Whether the tails are as heavy as the law allows: then many losses are alike, and there are many tops."""
+        found = np.zeros(len(points), dtype=np.bool_)
+        for name, slot in self.law_slots:
+            if name == "nu":
+                found |= points[:, np.flatnonzero(self.slots == slot)[0]] > (1.0 - EDGE) / self.law.bounds[name][0]
+        return found
 
     def moved(self, points: FloatArray, curvatures: FloatArray, ratio: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Points and curvatures (m, k, d), (m, k, d, d) for losses multiplied by `ratio` (m,)."""

@@ -50,22 +50,26 @@ def test_only_ends_that_arrived_count_where_one_did() -> None:
     owner, good = np.array([0, 0, 1, 1]), np.array([True, False, False, False])
     points, curvatures = np.arange(8.0).reshape(4, 2), np.tile(np.eye(2), (4, 1, 1))
     costs = np.array([5.0, 4.0, 2.0, 3.0])
-    kept, ends, _, left = search.distinct((2, 3), owner, points, curvatures, costs.copy(), good, 4.0, 0.05, 1.0)
+    kept, ends, _, left = search.distinct((2, 3), owner, points, curvatures, costs.copy(), good, 4.0, 0.05, 1.0, np.inf)
     assert kept.tolist() == [0, 1, 1]  # in window 1 none arrived: both stand
     assert left.tolist() == [5.0, 2.0, 3.0]
     np.testing.assert_array_equal(ends, points[[0, 2, 3]])
+    for ahead, stands in ((0.9, [4.0, 5.0]), (1.1, [5.0])):  # one that did not arrive is better by one
+        _, _, _, left = search.distinct((2, 3), owner, points, curvatures, costs.copy(), good, 4.0, 0.05, 1.0, ahead)
+        assert left.tolist() == [*stands, 2.0, 3.0]
 
 
 def test_an_optimum_held_stays_beside_the_ends_that_are_others() -> None:
     d, tops = 2, (np.zeros((2, 3, 2)), np.tile(np.eye(2), (2, 3, 1, 1)), np.full((2, 3), np.inf))
     tops[0][0, 0], tops[2][0, 0] = [1.0, 1.0], 7.0
     tops[0][1, 0], tops[2][1, 0] = [9.0, 9.0], 5.0
-    rough = np.array([True, False])
-    ends, good = np.array([[1.0, 1.0], [4.0, 4.0]]), np.array([False, False])
-    search.joined(
-        np.array([0, 1]), ends, np.tile(np.eye(d), (2, 1, 1)), np.array([6.9999, 4.0]), good, 4.0, 1e-3, 1e-3,
-        *tops, rough,
-    )  # fmt: skip
-    assert rough.tolist() == [True, False]  # the one held in window 1 had arrived
-    np.testing.assert_array_equal(tops[2], [[6.9999, np.inf, np.inf], [4.0, 5.0, np.inf]])
-    np.testing.assert_array_equal(tops[0][1, :2], [[4.0, 4.0], [9.0, 9.0]])
+    for ahead, best, said in ((np.inf, [5.0, np.inf, np.inf], False), (0.5, [4.0, 5.0, np.inf], True)):
+        rough, held = np.array([True, False]), tuple(a.copy() for a in tops)
+        ends, good = np.array([[1.0, 1.0], [4.0, 4.0]]), np.array([False, False])
+        search.joined(
+            np.array([0, 1]), ends, np.tile(np.eye(d), (2, 1, 1)), np.array([6.9999, 4.0]), good, 4.0, 1e-3, 1e-3,
+            ahead, *held, rough,
+        )  # fmt: skip
+        assert rough.tolist() == [True, said]  # the one held in window 1 had arrived
+        np.testing.assert_array_equal(held[2], [[6.9999, np.inf, np.inf], best])
+    np.testing.assert_array_equal(held[0][1, :2], [[4.0, 4.0], [9.0, 9.0]])

@@ -9,6 +9,7 @@ import riskcore as rc
 from riskcore._types import Status
 from riskcore.distributions import GED, Empirical, Normal, SkewT, StudentT
 from riskcore.errors import FitError
+from riskcore.kernels import kinks
 from riskcore.volatility import AR1, EGARCH, EWMA, GARCH, GJR, Constant, ConstantMean, ZeroMean, fast, search
 from riskcore.volatility import problem as problems
 
@@ -186,7 +187,8 @@ def test_an_egarch_that_no_descent_arrives_at_says_retry(losses, monkeypatch):
     begins = np.arange(3)
     plain = EGARCH().fit_windows(losses, begins, N, begins == 0, mean=ConstantMean(), law=Normal())
     assert set(plain.status) == {Status.ok}
-    monkeypatch.setattr(fast, "BRIEF_MOST", 3)  # too few evaluations to arrive
+    for name in ("BRIEF_MOST", "BRIEF_ONWARD"):
+        monkeypatch.setattr(fast, name, 3)  # too few evaluations to arrive
     rough = EGARCH().fit_windows(losses, begins, N, begins >= 0, mean=ConstantMean(), law=Normal())
     assert set(rough.status) == {Status.retry}
     assert (rough.log_likelihood < plain.log_likelihood).all()
@@ -194,14 +196,14 @@ def test_an_egarch_that_no_descent_arrives_at_says_retry(losses, monkeypatch):
 
 
 def test_a_rough_egarch_is_searched_briefly_and_alone_like_among_others(losses):
-    """Calm years in which no top outlives a day: one start costs a window at most a first and a second descent."""
+    """Calm years in which no top outlives a day: from its best point one descent, the better of whose ends goes on."""
     begins = np.arange(900, 912)
     found = estimates(losses, EGARCH(), StudentT(), begins, begins == 900, n=1000)
     assert found.rough.all()
     assert found.accepted.all()
-    most = len(fast.CALM) * (1 + found.problem.slots.size + fast.BRIEF_MOST + fast.CALM_MOST)
-    assert found.evaluations[1:].max() <= most
-    assert found.evaluations[1:].mean() < 350
+    each = 1 + found.problem.slots.size + fast.BRIEF_MOST + fast.BRIEF_ONWARD
+    assert found.evaluations[1:].max() <= fast.KEPT * each
+    assert found.evaluations[1:].mean() < 250
     fits = EGARCH().fit_windows(losses, begins, 1000, begins == 900, mean=ConstantMean(), law=StudentT())
     last = None
     for i, begin in enumerate(begins[:6]):
@@ -209,6 +211,32 @@ def test_a_rough_egarch_is_searched_briefly_and_alone_like_among_others(losses):
         assert last.status == fits.status[i]
         assert fits.log_likelihood[i] == pytest.approx(last.log_likelihood, abs=1e-7)
         assert fits.recursion[i] == pytest.approx(list(last.params.values()), rel=1e-10)
+
+
+def test_an_egarch_goes_on_beyond_a_loss_near_the_mean(losses, monkeypatch):
+    """The likelihood has a kink where the mean is a loss; arch's better top lies behind it, as foretold."""
+    family, told = EGARCH(), []
+    look = kinks.beyond_kinks
+
+    def listen(*given):
+        look(*given)
+        told.append(given[-1].max())
+
+    monkeypatch.setattr(kinks, "beyond_kinks", listen)
+    for first in (2570, 3950):
+        window = losses[first : first + 1000]
+        archs = by_arch(monkeypatch, family, window, mean=ConstantMean(), law=StudentT())
+        told.clear()
+        ours = family.fit(window, mean=ConstantMean(), law=StudentT())
+        with monkeypatch.context() as patch:
+            patch.setattr(fast, "NEAR", 0.0)
+            short = family.fit(window, mean=ConstantMean(), law=StudentT())
+        assert ours.log_likelihood == pytest.approx(archs.log_likelihood, abs=1e-6)
+        gain = ours.log_likelihood - short.log_likelihood
+        assert gain > 5e-4
+        assert told[0] == pytest.approx(gain, rel=0.2)
+        between = np.sort([ours.mean_params[0], short.mean_params[0]])
+        assert ((window > between[0]) & (window < between[1])).any()
 
 
 def test_an_egarch_may_drift_away_from_its_start():
