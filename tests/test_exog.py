@@ -210,6 +210,13 @@ def test_what_is_refused(losses, exog):
         run(exog.set_axis(["x", "x"], axis=1))
 
 
+def test_the_walk_wants_one_row_for_each_loss():
+    losses = np.random.default_rng(1).normal(size=80)
+    for given, words in ((None, "None"), (np.ones((79, 1)), r"\(79, 1\)"), (np.ones((80, 2)), r"\(80, 2\)")):
+        with pytest.raises(ConfigError, match=rf"exog must have shape \(80, 1\) for the columns .* \(x\), got {words}"):
+            walk_forward(losses, Sum(), [], PLAN, exog=given)
+
+
 def test_a_fit_says_which_column_is_unknown():
     with pytest.raises(FitError, match="exog column `y` must be known on every day of the window, got 2 without"):
         known_window(np.array([[1.0, np.nan], [1.0, 2.0], [3.0, np.inf]]), ("x", "y"), 3)

@@ -10,7 +10,7 @@ import numpy as np
 
 from riskcore import defaults
 from riskcore._types import Block, FloatArray, Status, Target, WalkForward
-from riskcore.errors import FitError
+from riskcore.errors import FitError, require
 from riskcore.forecasters import Fitted, Forecaster, Predictive
 from riskcore.forecasts import DENSITY
 from riskcore.kernels.moments import sliding_means
@@ -73,6 +73,11 @@ def walk_forward(
         A refit that fails leaves the last good one in use for at most 20 days (status ``stale_params``), then the
         forecaster's fallback (``fallback``), then NaN (``failed``).
     """
+    names = names_read(forecaster)
+    shape = None if exog is None else exog.shape
+    wanted_shape = (losses.size, len(names)) if names else None
+    require(shape == wanted_shape, f"exog must have shape {wanted_shape} for the columns that the model reads "
+            f"({', '.join(names) or 'none'}), got {shape}")  # fmt: skip
     first = plan.window if first is None else max(first, plan.window)
     stop = losses.size if stop is None else stop
     blocks = list(plan.blocks(max(losses.size, stop)))
