@@ -40,7 +40,6 @@ NARROW = 1e-10
 @njit(cache=True, error_model="numpy")
 def sample_expectile(x: FloatArray, level: float) -> float:
     """Expectile of a sample: Newton's steps, which end as soon as the same losses stay above."""
-
     e = float(x.sum() / x.size)
     for _ in range(200):
         total, weights = 0.0, 0.0
@@ -239,7 +238,7 @@ def share_windows(
                     )  # fmt: skip
                     if reached[i] < reached[other] * (1.0 - SAME):
                         other = i
-            if other == now and (trial > 0 or not is_cold):
+            if trial == TRIALS - 1 or (other == now and (trial > 0 or not is_cold)):
                 break
             now = other
         if np.isnan(y):
