@@ -40,7 +40,6 @@ NARROW = 1e-10
 @njit(cache=True, error_model="numpy")
 def sample_expectile(x: FloatArray, level: float) -> float:
     """Expectile of a sample: Newton's steps, which end as soon as the same losses stay above."""
-
     e = float(x.sum() / x.size)
     for _ in range(200):
         total, weights = 0.0, 0.0
@@ -191,6 +190,7 @@ def share_windows(
     found, reached, places = np.empty((KEPT, N_COEFFICIENTS)), np.empty(KEPT), np.empty(KEPT, dtype=np.int64)
     low, high = np.full(N_COEFFICIENTS, -np.inf), np.full(N_COEFFICIENTS, np.inf)
     low[1], high[1] = 0.0, LARGEST_DECAY
+    last = np.empty(3 + N_COEFFICIENTS)
     root = form == IG
     if root:
         low[0], low[2] = LEAST_VARIANCE, 0.0
@@ -214,6 +214,7 @@ def share_windows(
         n_first, is_cold = min(n, n_start), cold[w] or n_kept == 0
         y = matched_tail(x, allowed) if is_cold else near[0]
         n_found, now, value, first = n_kept, 0, np.nan, np.nan
+        last[:] = np.nan
         for i in range(n_kept):
             found[i] = kept[i]
             found[i, 0] /= unit
@@ -228,9 +229,16 @@ def share_windows(
             y, value, first = settle_level(
                 x, own_u, own_v, root, n_first, allowed, y, found[now], low, high, work, e[:n]
             )  # fmt: skip
-            reached[now] = value
-            if np.isnan(y):
+            if np.isnan(y):  # no level for this optimum: the one settled before stays
+                y, value, first = last[0], last[1], last[2]
+                for i in range(N_COEFFICIENTS):
+                    found[now, i] = last[3 + i]
+                reached[now] = value
                 break
+            reached[now] = value
+            last[0], last[1], last[2] = y, value, first
+            for i in range(N_COEFFICIENTS):
+                last[3 + i] = found[now, i]
             level, other = 1.0 - math.exp(y), now
             for i in range(n_found):
                 if i != now:
@@ -239,7 +247,7 @@ def share_windows(
                     )  # fmt: skip
                     if reached[i] < reached[other] * (1.0 - SAME):
                         other = i
-            if other == now and (trial > 0 or not is_cold):
+            if trial == TRIALS - 1 or (other == now and (trial > 0 or not is_cold)):
                 break
             now = other
         if np.isnan(y):
