@@ -136,7 +136,7 @@ def _seconds(model: Forecaster, *, expanding: bool = False) -> float:
     from riskcore.volatility.twostep import TwoStep
 
     if isinstance(model, MarkovSwitching):
-        return _REGIMES * (2.0 if model.law.free else 1.0) * (3.0 if model.regimes == 3 else 1.0)
+        return _REGIMES * (2.0 if model.law.free else 1.0) * (5.0 if model.regimes == 3 else 1.0)
     if isinstance(model, BayesExpectile):
         return _CHAIN * model.draws / 1000
     if isinstance(model, (FZGAS, JointVaRES)):

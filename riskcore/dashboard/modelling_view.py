@@ -209,6 +209,11 @@ def residuals(fit: ModelFit, kept: str) -> None:
     law = "the fitted law"
     if fit.law is not None and fit.law.is_sample:
         law = "the normal law, as a sample law is the residuals themselves and would always fit"
+    if fit.chain is not None:
+        law = (
+            "the normal law: with regimes the law differs from day to day, and a residual is the normal quantile of "
+            "the day's PIT"
+        )
     st.caption(
         f"Residuals against {law}. The band holds each point of a law known beforehand with 95 %. Fitted parameters "
         "draw the residuals towards their law: of a right model on 1,000 losses only about 0.2 to 0.4 % of the points "

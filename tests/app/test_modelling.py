@@ -145,6 +145,23 @@ def test_tabs_draw_the_engines_tables(open_page: Open, stocks: Source, tab: str)
         assert rows.loc[0.99, "var"] == pytest.approx(fit.value("var:0.99"), rel=1e-13)
 
 
+def test_regimes_are_drawn_with_what_they_are(open_page: Open, stocks: Source) -> None:
+    app = open_page("modelling", source=stocks)
+    by_key(app, "selectbox", "model").set_value("regime").run()
+    press(app, "Fit")
+    fit = engine(stocks, "regime")
+    for tab in ("Regimes", "Residuals"):
+        app.session_state["rc.w.modelling.tab"] = tab
+        app.run()
+        assert not app.exception
+        if tab == "Regimes":
+            chart, table = drawn(app.get("plotly_chart")[0]), diagnostics.regime_probabilities(fit)
+            np.testing.assert_allclose(values(chart, "regime 2"), table["regime 2"], atol=1e-6)
+            pd.testing.assert_frame_equal(frames(app)[-1], diagnostics.regime_table(fit), check_dtype=False)
+        else:
+            assert "the law differs from day to day" in shown(app)
+
+
 def drawn(chart: Any) -> dict[str, Any]:
     import json
 
