@@ -11,6 +11,7 @@ from riskcore.runs.progress import duration
 from riskcore.runs.run import Run
 from riskcore.runs.tomorrow import MANY_ASSETS, details, next_day
 from riskcore.runs.writing import NAMES, cut, percent, records, text_table, title
+from riskcore.tables.scoring import MOVING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,9 @@ def _scores(scores: pd.DataFrame) -> str:
         for row in records(scores)
     ]  # fmt: skip
     heading = "Mean scores (lower is better; VaR: quantile score, ES: FZ0, expectile VaR: asymmetric squared error)"
-    return _by_unit(heading, cells)
+    moving = bool((scores["score"] == MOVING).any())
+    note = "\nExpectile moving: at the day's own level; not comparable across models" if moving else ""
+    return _by_unit(heading + note, cells)
 
 
 def _tests(backtests: pd.DataFrame) -> str:
@@ -80,6 +83,8 @@ def _at(row: dict[str, Any]) -> str:
     level, name = row["level"], NAMES.get(row["measure"], row["measure"])
     if level == level:
         return f"{name} {level:g}"
+    if row["measure"] == "expectile":  # of a model whose level moves
+        return f"{name}, day's level"
     return "density" if row["measure"] == "density" else f"{name}, all levels"
 
 

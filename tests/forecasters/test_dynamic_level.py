@@ -216,3 +216,12 @@ def test_a_run_file_defines_such_models():
     assert define_model("g", {"kind": "fz-gas", "form": "hybrid"}) == rc.FZGAS("hybrid", name="g")
     with pytest.raises(ConfigError, match="volatility must be a finite number or a text"):
         define_model("x", {"kind": "dynamic-level", "volatility": {"kind": "garch"}})
+
+
+def test_the_terminal_says_what_a_moving_level_is(table):
+    from riskcore.runs.summary import _scores, _tests
+
+    scores = _scores(rc.score_table(table))
+    assert "expectile moving" in scores
+    assert "not comparable across models" in scores
+    assert "expectile VaR, day's level" in _tests(rc.backtest_table(table, p_value="asymptotic"))
