@@ -279,7 +279,7 @@ class APARCH(_Recursive):
 
 
 def _normal_moment(power: float) -> float:
-    return 2.0 ** (0.5 * power) * math.gamma(0.5 * (power + 1.0)) / math.sqrt(math.pi)
+    return float(2.0 ** (0.5 * power) * math.gamma(0.5 * (power + 1.0)) / math.sqrt(math.pi))
 
 
 @dataclass(frozen=True)
