@@ -83,8 +83,8 @@ def ranked(x: FloatArray, place: int) -> float:
         elif place >= i:
             low = i
         else:
-            return x[place]
-    return x[place]
+            return float(x[place])
+    return float(x[place])
 
 
 @njit(cache=True, error_model="numpy")

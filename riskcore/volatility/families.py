@@ -217,7 +217,7 @@ class APARCH(_Recursive):
     --------
     >>> path = APARCH().variance(np.array([0.0, 2.0]), dict(omega=0.1, alpha=0.2, gamma=0.5, beta=0.5, delta=1.0), 1, 0)
     >>> (path ** 0.5).round(3)
-    array([0.8, 0.5, 0.95])
+    array([0.8 , 0.5 , 0.95])
     """
 
     delta: float | None = None
@@ -279,7 +279,7 @@ class APARCH(_Recursive):
 
 
 def _normal_moment(power: float) -> float:
-    return 2.0 ** (0.5 * power) * math.gamma(0.5 * (power + 1.0)) / math.sqrt(math.pi)
+    return float(2.0 ** (0.5 * power) * math.gamma(0.5 * (power + 1.0)) / math.sqrt(math.pi))
 
 
 @dataclass(frozen=True)

@@ -353,10 +353,17 @@ class _Search:
         method: Any = "SLSQP"
         options: Any = {"maxiter": 300, "ftol": 1e-15}
         linear: Any = {"type": "ineq", "fun": lambda y: self.rows @ y - self.limits, "jac": lambda y: self.rows}
+
+        def cost(y: FloatArray) -> float:
+            return self.cost(np.clip(y, self.low, self.high)) / unit
+
+        def slope(y: FloatArray) -> FloatArray:
+            return gradient(cost, np.clip(y, self.low, self.high), self.low, self.high)
+
         result = minimize(
-            lambda y: self.cost(np.clip(y, self.low, self.high)) / unit,
+            cost,
             x,
-            jac=lambda y: gradient(lambda v: self.cost(v) / unit, np.clip(y, self.low, self.high), self.low, self.high),
+            jac=slope,
             method=method,
             bounds=list(zip(self.low.tolist(), self.high.tolist(), strict=True)),
             constraints=[linear] if self.limits.size else [],
