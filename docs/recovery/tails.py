@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from recovery.base import Study
 
+from recovery.base import Study
 from riskcore import CARE, CAViaR, StudentT, Target
 from riskcore._types import FloatArray
 

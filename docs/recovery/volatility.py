@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from recovery.base import Study
 
+from recovery.base import Study
 from riskcore import (
     APARCH,
     EGARCH,
