@@ -92,7 +92,17 @@ def describe_model(forecaster: Forecaster) -> str:
     'filtered historical simulation with GJR-GARCH(1,1), constant mean'
     """
     from riskcore.distributions import LAWS
-    from riskcore.forecasters import CARE, BayesExpectile, CAViaR, ExpectileRegression, LocationScale, MarkovSwitching
+    from riskcore.forecasters import (
+        CARE,
+        FZGAS,
+        BayesExpectile,
+        CAViaR,
+        DynamicLevel,
+        ExpectileRegression,
+        JointVaRES,
+        LocationScale,
+        MarkovSwitching,
+    )
     from riskcore.volatility import HAR, MEANS, VOLATILITIES, ExogMean
 
     if isinstance(forecaster, CARE):
@@ -100,6 +110,15 @@ def describe_model(forecaster: Forecaster) -> str:
     if isinstance(forecaster, CAViaR):
         es = {"none": "", "multiplicative": "; ES a multiple of it", "additive": "; ES an excess above it"}
         return f"{_CAVIARS[forecaster.form]} (Engle and Manganelli){es[forecaster.es]}"
+    if isinstance(forecaster, JointVaRES):
+        tail = {"as": "asymmetric slope", "sav": "symmetric absolute value"}[forecaster.form]
+        es = {"multiplicative": "a multiple of it", "additive": "an excess above it"}[forecaster.excess]
+        return f"VaR by {tail} recursion and ES as {es}, of least joint score (Taylor)"
+    if isinstance(forecaster, FZGAS):
+        return f"VaR and ES driven by their joint score, {forecaster.form} (Patton, Ziegel and Chen)"
+    if isinstance(forecaster, DynamicLevel):
+        rule = {"score": "chosen by score", "online": "moved by each hit"}[forecaster.rule]
+        return f"expectile at a level that moves, {rule}; a VaR at {forecaster.level:g}"
     if isinstance(forecaster, ExpectileRegression):
         regressors = ", ".join(forecaster.regressors[1:]) or "a constant"
         return f"expectile regression on {regressors}; VaR and ES follow (Taylor)"
