@@ -277,6 +277,7 @@ def bend(
 def descend(
     model: Model,
     windows: Windows,
+    lane: Lane,
     begins: IntArray,
     points: FloatArray,
     curvatures: FloatArray,
@@ -298,7 +299,7 @@ def descend(
     if jobs == 0:
         return
     m = model.limits.size
-    lane, space, slack = lane_room(windows.n), room(d, m), np.empty(m)
+    space, slack = room(d, m), np.empty(m)
     job, share, down, gain = np.full(WIDTH, -1), np.zeros(WIDTH), np.zeros(WIDTH), np.zeros(WIDTH)
     slopes, before, steps = np.zeros((WIDTH + 1, d)), np.zeros((WIDTH, d)), np.zeros((WIDTH, d))
     bent = np.empty(d)
@@ -308,7 +309,9 @@ def descend(
             job[k], busy = given, busy + 1
             counts[given] = 0
             given += 1
-        place(model, windows, lane, k, begins[max(job[k], 0)], points, max(job[k], 0))
+            place(model, windows, lane, k, begins[job[k]], points, job[k])
+        elif lane.held[k] < 0:  # an idle lane needs a window to work on
+            place(model, windows, lane, k, begins[0], points, 0)
     while busy > 0:
         cost(
             model.family, model.law, lane.x, lane.point, lane.presample, lane.drift,

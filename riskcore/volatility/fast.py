@@ -53,6 +53,7 @@ LARGEST_CURVATURE = 1e150
 """Beyond it a difference of gradients says nothing."""
 DIFFERENCE = 1e-5
 """Step of the differences of the gradient, of a coordinate of size one."""
+NOBODY, NO_SLOPES = np.empty(0, dtype=np.int64), np.empty((0, 0))
 
 
 @dataclass(frozen=True)
@@ -151,12 +152,17 @@ class Estimation:
         by_row = np.empty((3, losses.size))
         by_row[:, begins] = factors, self.centres, self.presamples
         self.windows = descent.Windows(losses, n, *by_row)
+        self.lane = descent.lane_room(n)
         self.brief = task.log_variance and n >= SHORT
-        self.most, self.descents = (BRIEF_MOST, BRIEF_DESCENTS) if self.brief else (MOST, DESCENTS)
         self.late = BRIEF_LATE if self.brief else WEAK_LATE
+        self.rules = search.Rules(
+            LOG_FEW if task.log_variance else FEW, BRIEF_DESCENTS if self.brief else DESCENTS, task.n_always,
+            BRIEF_MOST if self.brief else MOST, MOST, ROUGHLY, TOLERANCE, DIFFERENCE, LARGEST_CURVATURE, RIVAL,
+            ROUGHLY_SAME, ROUGHLY_THERE, SAME, SAME_PLACE, SLACK, task.limits, self.brief,
+        )  # fmt: skip
         self.tops = self._empty(size)
-        self.rough, self.searched = np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.bool_)
-        self.ages, self.evaluations, self.attempts = np.zeros((3, size), dtype=np.int64)
+        self.rough, self.sound = np.zeros(size, dtype=np.bool_), np.ones(size, dtype=np.bool_)
+        self.counts, self.ages = np.zeros((2, size), dtype=np.int64), np.zeros(size, dtype=np.int64)
 
     def run(self, cold: BoolArray, start: Tracks | None = None) -> Estimates:
         """Estimate all windows; a chain begins at each window that is `cold`, and at the first, warm from `start`."""
@@ -178,17 +184,19 @@ class Estimation:
                     first = usable[:1]
                     self.ages[first], self.rough[first] = start.age, start.rough
                     self._warm(first, self._known(start), start.scale / self.scales[first])
-                self._search(usable[first.size :])
+                if usable.size > first.size:
+                    self._search(usable[first.size :])
             else:
                 before, last = self.tops.take(usable - 1), self.scales[usable - 1]
                 ratio = np.where(last > 0, last, self.scales[usable]) / self.scales[usable]
                 points, curvatures = self.task.moved(before.points, before.curvatures, ratio)
                 self.ages[usable], self.rough[usable] = self.ages[usable - 1], self.rough[usable - 1]
                 self._warm(usable, Tops(points, curvatures, before.costs), ratio)
-        accepted = self._accepted()
+        # an optimum that is followed from window to window was compared with the constant variance once
+        accepted = np.isfinite(self.tops.costs[:, 0]) & self.sound
         return Estimates(
-            self.task, self.scales, self.presamples, self.tops, self.evaluations, self.attempts, accepted, self.rough,
-            self.centres, self.ages,
+            self.task, self.scales, self.presamples, self.tops, *self.counts, accepted, self.rough, self.centres,
+            self.ages,
         )  # fmt: skip
 
     def _known(self, start: Tracks) -> Tops:
@@ -231,9 +239,9 @@ class Estimation:
         alpha = int(np.flatnonzero(self.task.slots == 2)[0])
         shape = starts[:, :, alpha : alpha + 3]
         shape[:] = np.where(np.isnan(CALM), shape, CALM)
-        self.searched[now], self.ages[now] = True, 0
         owner = np.repeat(np.arange(now.size), len(CALM))
-        self.tops.put(now, self._from(now, owner, starts.reshape(owner.size, -1), held, CALM_MOST))
+        starts = np.ascontiguousarray(starts.reshape(owner.size, -1))
+        self._hunt(now, self.task.no_grid, owner, starts, CALM_MOST, held)
 
     def _follow(self, now: IntArray, known: Tops) -> tuple[Tops, BoolArray]:
         """The same optima in these windows, and where one got lost, which may hide a better one."""
@@ -251,119 +259,46 @@ class Estimation:
 
         Where the best of few descents makes a weak window, many more follow.
         """
-        if now.size == 0:
-            return
-        self.searched[now], self.ages[now] = True, 0
-        starts, first = self._looked(now)
-        order = np.argsort(first, axis=1, kind="stable")
-        few = LOG_FEW if self.task.log_variance else FEW
-        tops = self._from(now, *self._chosen(starts, first, order[:, :few], missing), held)
-        self.tops.put(now, tops)
-        rough = self.rough[now] & self.brief
-        if rough.any():
-            self._calm(now[rough], tops.take(rough), tops.take(rough))
-        weak = self.task.weak(self.n, tops.points[:, 0]) & ~rough
-        if weak.any():
-            always = np.tile(np.arange(-self.task.n_always, 0) + first.shape[1], (now.size, 1))
-            more = np.concatenate([order[:, few : self.descents], always], axis=1)[weak]
-            chosen = self._chosen(starts[weak], first[weak], more, None)
-            self.tops.put(now[weak], self._from(now[weak], *chosen, tops.take(weak)))
-
-    def _chosen(
-        self, starts: FloatArray, first: FloatArray, order: IntArray, missing: Tops | None
-    ) -> tuple[IntArray, FloatArray]:
-        """Points to descend from, and the number of the window that owns each."""
-        owner = np.repeat(np.arange(len(order)), order.shape[1])
-        place = order.ravel()
-        usable = np.isfinite(first[owner, place])
-        owner, points = owner[usable], starts[owner[usable], place[usable]]
+        owner, points = NOBODY, self.task.no_grid
         if missing is not None:
-            window, place = np.nonzero(np.isfinite(missing.costs))
-            owner, points = np.concatenate([window, owner]), np.concatenate([missing.points[window, place], points])
-        return owner, points
-
-    def _from(
-        self, now: IntArray, owner: IntArray, points: FloatArray, held: Tops | None, most: int | None = None
-    ) -> Tops:
-        """Distinct optima by descents from `points`, roughly at first, then those that differ to the end.
-
-        The latter take at most `most` evaluations each.
-        """
-        tops, rough = self._empty(now.size) if held is None else held, self.rough[now]
-        curvatures = self._curvatures(now, owner, points)
-        costs, good = self._counted(now, owner, points, curvatures, self.most, ROUGHLY)
-        ends: tuple[Any, ...] = owner, points, curvatures, costs, good
-        short = [a[~good] for a in ends]
-        if self.brief:  # a descent that has not arrived goes no further, but its end stands where nothing arrives
-            owner, points, curvatures, costs, good = (a[good] for a in ends)
-        kept: Any = search.distinct(
-            tops.costs.shape, owner, points, curvatures, costs, good, RIVAL, ROUGHLY_SAME, ROUGHLY_THERE
-        )
-        owner, points, curvatures, _ = kept
-        costs, good = self._counted(now, owner, points, curvatures, most or self.most, TOLERANCE)
+            owner, place = np.nonzero(np.isfinite(missing.costs))
+            points = missing.points[owner, place]
+        self._hunt(now, self.task.grid, owner, points, self.rules.most, held)
         if self.brief:
-            ends = owner, points, curvatures, costs, good
-            owner, points, curvatures, costs, good = map(np.concatenate, zip(ends, short, strict=True))
-        if not self.task.log_variance and not good.all():
-            # the curvature of the steps so far can lead astray: once more, with a new one
-            lost = np.flatnonzero(~good)
-            onward = points[lost]
-            bent = self._curvatures(now, owner[lost], onward)
-            costs[lost], good[lost] = self._counted(now, owner[lost], onward, bent, MOST, TOLERANCE)
-            points[lost], curvatures[lost] = onward, bent
-        search.joined(
-            owner, points, curvatures, costs, good, RIVAL, SAME, SAME_PLACE,
-            tops.points, tops.curvatures, tops.costs, rough,
-        )  # fmt: skip
-        self.rough[now] = rough
-        return tops
+            rough = self.rough[now]
+            if rough.any():
+                tops = self.tops.take(now[rough])
+                self._calm(now[rough], tops, tops)
 
-    def _curvatures(self, now: IntArray, owner: IntArray, points: FloatArray) -> FloatArray:
-        """Hessians of the cost by differences of the gradient, made positive definite."""
-        steps, first, item, moved = search.around(self.task.model, points, DIFFERENCE)
-        self.evaluations[now] += (1 + points.shape[1]) * np.bincount(owner, minlength=now.size)
-        _, slopes = self._measure(now[owner[first]], moved, slopes=True)
-        return np.asarray(search.quotients(slopes, steps, first, item, LARGEST_CURVATURE))
+    def _hunt(
+        self, now: IntArray, grid: FloatArray, owner: IntArray, points: FloatArray, most: int, held: Tops | None
+    ) -> None:
+        """Search some windows from the grid and from `points` of those that `owner` numbers."""
+        tops = self._empty(now.size) if held is None else held
+        rough, sound, counts = self.rough[now], self.sound[now], np.zeros((2, now.size), dtype=np.int64)
+        search.hunt(
+            self.task.model, self.windows, self.lane, self.rules, self.begins[now], grid, owner, points, most,
+            tops.points, tops.curvatures, tops.costs, rough, counts, sound,
+        )  # fmt: skip
+        self.tops.put(now, tops)
+        self.rough[now], self.sound[now], self.ages[now] = rough, sound, 0
+        self.counts[:, now] += counts
 
     def _counted(
         self, now: IntArray, owner: IntArray, points: FloatArray, curvatures: FloatArray, most: int, tolerance: float
     ) -> tuple[FloatArray, BoolArray]:
-        """Costs and convergence of descents in the windows that own them; their evaluations are counted."""
-        costs, counts, good = self._descend(now[owner], points, curvatures, most, tolerance)
-        np.add.at(self.evaluations, now[owner], counts)
-        np.add.at(self.attempts, now[owner], 1)
-        return costs, good
-
-    def _looked(self, now: IntArray) -> tuple[FloatArray, FloatArray]:
-        """The grid's points (m, g, d) of some windows, and their costs (m, g)."""
-        grid = self.task.grid
-        m, g = now.size, len(grid)
-        starts, costs = np.empty((m, *grid.shape)), np.empty((m, g))
-        starts[:] = grid
-        if self.task.mean_names:
-            starts[:, :, 0] = self.centres[now][:, None]
-        window, place = search.turns(m, g)
-        costs[window, place], _ = self._measure(now[window], starts[window, place])
-        self.evaluations[now] += g
-        return starts, costs
-
-    def _measure(self, now: IntArray, points: FloatArray, *, slopes: bool = False) -> tuple[FloatArray, FloatArray]:
-        """Costs at points, and gradients if `slopes`."""
-        gradients = np.empty((now.size if slopes else 0, points.shape[1]))
-        values, _, _ = self._descend(now, points, np.empty((0, 0, 0)), 0, 0.0, gradients)
-        return values, gradients
-
-    def _descend(
-        self, now: IntArray, points: FloatArray, curvatures: FloatArray, most: int, tolerance: float,
-        gradients: FloatArray | None = None,
-    ) -> tuple[FloatArray, IntArray, BoolArray]:  # fmt: skip
-        """Costs, evaluations and convergence of descents from `points`, changed in place with their curvatures."""
-        values, counts, good = np.empty(now.size), np.zeros(now.size, np.int64), np.zeros(now.size, np.bool_)
+        """Costs and convergence of descents from `points`, changed in place with their curvatures, in the windows that
+        own them; the evaluations are counted.
+        """
+        jobs = owner.size
+        values, counts, good = np.empty(jobs), np.zeros(jobs, np.int64), np.zeros(jobs, np.bool_)
         descent.descend(
-            self.task.model, self.windows, self.begins[now], points, curvatures, tolerance, most,
-            values, counts, good, np.empty((0, 0)) if gradients is None else gradients,
+            self.task.model, self.windows, self.lane, self.begins[now[owner]], points, curvatures, tolerance, most,
+            values, counts, good, NO_SLOPES,
         )  # fmt: skip
-        return values, counts, good
+        np.add.at(self.counts[0], now[owner], counts)
+        np.add.at(self.counts[1], now[owner], 1)
+        return values, good
 
     def _best(
         self, m: int, owner: IntArray, points: FloatArray, curvatures: FloatArray, costs: FloatArray,
@@ -380,22 +315,6 @@ class Estimation:
     def _empty(self, m: int) -> Tops:
         d = self.task.slots.size
         return Tops(np.zeros((m, KEPT, d)), np.zeros((m, KEPT, d, d)), np.full((m, KEPT), np.inf))
-
-    def _accepted(self) -> BoolArray:
-        """Windows with an optimum that is not below the constant variance with the same mean and law.
-
-        Asked where there was a search: an optimum that is followed from window to window was accepted once.
-        """
-        found = np.isfinite(self.tops.costs[:, 0])
-        now = np.flatnonzero(found & self.searched)
-        flat = self.task.whole(self.tops.points[now, 0])
-        away = self.centres[now] - flat[:, 0]
-        level = 1.0 + away * away
-        flat[:, 1] = np.log(level) if self.task.log_variance else level
-        flat[:, 2:5] = 0.0
-        costs, _ = self._measure(now, np.ascontiguousarray(flat[:, self.task.slots]))
-        found[now] = self.tops.costs[now, 0] <= costs + SLACK
-        return found
 
 
 def read(estimates: Estimates, row: int) -> tuple[tuple[float, ...], Mapping[str, float], Law]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from riskcore._types import BoolArray, FloatArray
 from riskcore.distributions import Law, ParametricLaw
-from riskcore.kernels import descent
+from riskcore.kernels import descent, search
 from riskcore.kernels import likelihood as kernel
 
 FAMILIES = {"garch": kernel.GJR, "gjr": kernel.GJR, "egarch": kernel.EGARCH}
@@ -128,6 +128,11 @@ class Problem:
         assert (chosen @ rows.T >= limits - 1e-12).all(), "the grid lies within the constraints"
         return chosen
 
+    @cached_property
+    def no_grid(self) -> FloatArray:
+        """A grid without points."""
+        return np.empty((0, self.slots.size))
+
     def whole(self, points: FloatArray) -> FloatArray:
         """The kernel's points (m, 7) of free coordinates (m, d)."""
         out = np.empty((len(points), kernel.N_FULL))
@@ -137,15 +142,14 @@ class Problem:
             out[:, 3] = out[:, 2]
         return out
 
+    @cached_property
+    def limits(self) -> Any:
+        """Below these a window is weak."""
+        return search.Limits(SHORT, LOG_FAINT if self.log_variance else FAINT, FLEETING)
+
     def weak(self, n: int, points: FloatArray) -> BoolArray:
-        """Whether windows say so little that the likelihood may have a second top that a descent does not see."""
-        if n < SHORT:
-            return np.ones(len(points), dtype=np.bool_)
-        whole = points.T if self.slots[0] == 0 else np.concatenate([points[:, :1], points], axis=1).T
-        if self.log_variance:
-            return np.asarray((whole[2] < LOG_FAINT) | (whole[4] < FLEETING))
-        alpha, beta = (whole[2], whole[3]) if self.model.tied else (0.5 * (whole[2] + whole[3]), whole[4])
-        return np.asarray((alpha < FAINT) | (alpha + beta < FLEETING))
+        """Whether windows with these best optima (m, d) say so little that there may be another that no descent saw."""
+        return np.asarray(search.weak_windows(self.model, self.limits, n, np.ascontiguousarray(points)[:, None]))
 
     def moved(self, points: FloatArray, curvatures: FloatArray, ratio: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Points and curvatures (m, k, d), (m, k, d, d) for losses multiplied by `ratio` (m,)."""
