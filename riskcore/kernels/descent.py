@@ -448,6 +448,23 @@ def moments(
 
 
 @njit(cache=True, error_model="numpy")
+def scaled_moments(
+    losses: FloatArray, begins: IntArray, n: int, weights: FloatArray, zero_mean: bool,
+    scales: FloatArray, centres: FloatArray, presamples: FloatArray, by_row: FloatArray,
+) -> None:  # fmt: skip
+    """Standard deviations of windows, and means and presample variances of the losses divided by them.
+
+    By the rows that windows begin at too: one over the standard deviation, mean and presample variance.
+    """
+    moments(losses, begins, n, weights, zero_mean, centres, scales, presamples)
+    for w in range(begins.size):
+        row = begins[w]
+        centres[w] /= scales[w]
+        presamples[w] /= scales[w] * scales[w]
+        by_row[0, row], by_row[1, row], by_row[2, row] = 1.0 / scales[w], centres[w], presamples[w]
+
+
+@njit(cache=True, error_model="numpy")
 def keep_best(
     order: IntArray,
     owner: IntArray,

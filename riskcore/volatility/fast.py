@@ -7,16 +7,19 @@ at once: first all cold ones, then the second of each chain, then the third.
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from riskcore._types import BoolArray, FloatArray, IntArray
 from riskcore.distributions import Law
 from riskcore.kernels import descent, search
+from riskcore.kernels.lanes import WIDTH
 from riskcore.volatility.problem import SHORT, Problem
 
 ROUGHLY, ROUGHLY_SAME, ROUGHLY_THERE = 1e-2, 0.05, 1.0
@@ -54,6 +57,7 @@ LARGEST_CURVATURE = 1e150
 DIFFERENCE = 1e-5
 """Step of the differences of the gradient, of a coordinate of size one."""
 NOBODY, NO_SLOPES = np.empty(0, dtype=np.int64), np.empty((0, 0))
+_rooms = threading.local()
 
 
 @dataclass(frozen=True)
@@ -132,10 +136,20 @@ class Estimates:
 
     def tracks(self, row: int) -> Tracks:
         """What one window hands on to the next."""
-        known = np.isfinite(self.tops.costs[row])
-        points, curvatures = self.tops.points[row][known], self.tops.curvatures[row][known]
+        k = sum(cost < math.inf for cost in self.tops.costs[row].tolist())  # the best come first
+        points, curvatures = self.tops.points[row, :k], self.tops.curvatures[row, :k]
         age, rough = int(self.ages[row]), bool(self.rough[row])
         return Tracks(self.problem, float(self.scales[row]), points, curvatures, age, rough)
+
+
+class Found(NamedTuple):
+    """The best optimum of one window, of scaled losses."""
+
+    mean_params: tuple[float, ...]
+    params: Mapping[str, float]
+    law: Law
+    presample: float
+    log_likelihood: float
 
 
 class Estimation:
@@ -144,15 +158,13 @@ class Estimation:
     def __init__(self, task: Problem, losses: FloatArray, begins: IntArray, n: int, weights: FloatArray) -> None:
         self.task, self.begins, self.n = task, begins, n
         size = begins.size
-        means, scales, presamples = np.empty(size), np.empty(size), np.empty(size)
-        descent.moments(losses, begins, n, weights, not task.mean_names, means, scales, presamples)
-        self.scales = scales
-        with np.errstate(divide="ignore", invalid="ignore"):
-            factors, self.centres, self.presamples = 1.0 / scales, means / scales, presamples / scales**2
+        self.scales, self.centres, self.presamples = np.empty(size), np.empty(size), np.empty(size)
         by_row = np.empty((3, losses.size))
-        by_row[:, begins] = factors, self.centres, self.presamples
+        descent.scaled_moments(
+            losses, begins, n, weights, not task.mean_names, self.scales, self.centres, self.presamples, by_row
+        )
         self.windows = descent.Windows(losses, n, *by_row)
-        self.lane = descent.lane_room(n)
+        self.lane = lane_of(n)
         self.brief = task.log_variance and n >= SHORT
         self.late = BRIEF_LATE if self.brief else WEAK_LATE
         self.rules = search.Rules(
@@ -166,15 +178,32 @@ class Estimation:
 
     def run(self, cold: BoolArray, start: Tracks | None = None) -> Estimates:
         """Estimate all windows; a chain begins at each window that is `cold`, and at the first, warm from `start`."""
+        usable_at = (self.scales > 0) & np.isfinite(self.presamples)
+        if self.task.log_variance:
+            usable_at &= self.presamples > 0
+        if start is None and cold.all() and usable_at.all() and not self.brief:
+            tops, grid, none = self.tops, self.task.grid, self.task.no_grid
+            search.hunt(
+                self.task.model, self.windows, self.lane, self.rules, self.begins, grid, NOBODY, none, self.rules.most,
+                tops.points, tops.curvatures, tops.costs, self.rough, self.counts, self.sound,
+            )  # fmt: skip
+        else:
+            self._follow_chains(cold, start, usable_at)
+        # an optimum that is followed from window to window was compared with the constant variance once
+        accepted = np.isfinite(self.tops.costs[:, 0]) & self.sound
+        return Estimates(
+            self.task, self.scales, self.presamples, self.tops, *self.counts, accepted, self.rough, self.centres,
+            self.ages,
+        )  # fmt: skip
+
+    def _follow_chains(self, cold: BoolArray, start: Tracks | None, usable_at: BoolArray) -> None:
+        """All cold windows, then the second of each chain, then the third."""
         first_of_chain = cold.copy()
         first_of_chain[0] = True
         heads = np.flatnonzero(first_of_chain)
         lengths = np.full(heads.size, cold.size)
         lengths[:-1] = heads[1:]
         lengths -= heads
-        usable_at = (self.scales > 0) & np.isfinite(self.presamples)
-        if self.task.log_variance:
-            usable_at &= self.presamples > 0
         for step in range(int(lengths.max())):
             now = heads[lengths > step] + step
             usable = now[usable_at[now]]
@@ -192,12 +221,6 @@ class Estimation:
                 points, curvatures = self.task.moved(before.points, before.curvatures, ratio)
                 self.ages[usable], self.rough[usable] = self.ages[usable - 1], self.rough[usable - 1]
                 self._warm(usable, Tops(points, curvatures, before.costs), ratio)
-        # an optimum that is followed from window to window was compared with the constant variance once
-        accepted = np.isfinite(self.tops.costs[:, 0]) & self.sound
-        return Estimates(
-            self.task, self.scales, self.presamples, self.tops, *self.counts, accepted, self.rough, self.centres,
-            self.ages,
-        )  # fmt: skip
 
     def _known(self, start: Tracks) -> Tops:
         """The optima of the window before the first, for the first."""
@@ -317,13 +340,33 @@ class Estimation:
         return Tops(np.zeros((m, KEPT, d)), np.zeros((m, KEPT, d, d)), np.full((m, KEPT), np.inf))
 
 
-def read(estimates: Estimates, row: int) -> tuple[tuple[float, ...], Mapping[str, float], Law]:
-    """Mean, parameters and law of one window, of scaled losses."""
-    from dataclasses import replace
-    from typing import cast
-
-    task = estimates.problem
-    free = {name: float(values[row]) for name, values in estimates.law_params().items()}
+def read(estimates: Estimates, row: int) -> Found:
+    """The best optimum of one window."""
+    task, tops = estimates.problem, estimates.tops
+    point = task.base.tolist()
+    for slot, value in zip(task.slots.tolist(), tops.points[row, 0].tolist(), strict=True):
+        point[slot] = value
+    mean, omega, alpha, gamma, beta = point[:5]
+    if task.log_variance:
+        values = {"omega": omega, "alpha": alpha, "gamma": gamma, "beta": beta}
+    else:
+        values = {"omega": omega, "alpha": alpha, "gamma": gamma - alpha, "beta": beta}
+    free = {name: 1.0 / point[slot] if name == "nu" else point[slot] for name, slot in task.law_slots}
     law = replace(cast(Any, task.law), **free) if free else task.law
-    params = {name: float(values[row]) for name, values in estimates.params().items()}
-    return tuple(float(estimates.whole[row, 0]) for _ in task.mean_names), params, law
+    away = float(estimates.centres[row]) - mean
+    return Found(
+        (mean,) if task.mean_names else (),
+        {name: values[name] for name in task.names},
+        law,
+        away * away + 1.0 if task.moving else float(estimates.presamples[row]),
+        -float(tops.costs[row, 0]),
+    )
+
+
+def lane_of(n: int) -> descent.Lane:
+    """Work space for windows of `n` losses, one in each thread, with what was there before forgotten."""
+    lane = getattr(_rooms, "lane", None)
+    if lane is None or lane.x.size != n * WIDTH:
+        lane = _rooms.lane = descent.Lane(*descent.lane_room(n))
+    lane.held.fill(-1)
+    return lane
