@@ -237,10 +237,10 @@ def weak(model: Model, limits: Limits, n: int, points: FloatArray, w: int) -> bo
         at += 1
     alpha, beta = points[w, 0, at], points[w, 0, at + 1]
     if model.family == EGARCH:
-        return alpha < limits.faint or points[w, 0, at + 2] < limits.fleeting
+        return bool(alpha < limits.faint or points[w, 0, at + 2] < limits.fleeting)
     if not model.tied:
         alpha, beta = 0.5 * (alpha + beta), points[w, 0, at + 2]
-    return alpha < limits.faint or alpha + beta < limits.fleeting
+    return bool(alpha < limits.faint or alpha + beta < limits.fleeting)
 
 
 @njit(cache=True, error_model="numpy")
@@ -387,9 +387,7 @@ def hunt(
             for w in range(m):
                 counts[0, w] += g
             order = ranked(looked)
-            owner, points = chosen(
-                model, windows, rules, begins, grid, looked, order, wanted, False, owner, points
-            )
+            owner, points = chosen(model, windows, rules, begins, grid, looked, order, wanted, False, owner, points)
             phase = BEND
         elif phase == BEND:
             for i in range(owner.size):

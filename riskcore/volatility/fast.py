@@ -191,9 +191,10 @@ class Estimation:
             self._follow_chains(cold, start, usable_at)
         # an optimum that is followed from window to window was compared with the constant variance once
         accepted = np.isfinite(self.tops.costs[:, 0]) & self.sound
+        evaluations, attempts = self.counts
         return Estimates(
-            self.task, self.scales, self.presamples, self.tops, *self.counts, accepted, self.rough, self.centres,
-            self.ages,
+            self.task, self.scales, self.presamples, self.tops, evaluations, attempts, accepted, self.rough,
+            self.centres, self.ages,
         )  # fmt: skip
 
     def _follow_chains(self, cold: BoolArray, start: Tracks | None, usable_at: BoolArray) -> None:
