@@ -1,4 +1,4 @@
-"""Maximum likelihood on many windows: each of eight lanes descends on one job, and takes the next when it has arrived.
+"""Maximum likelihood on many windows: each lane descends on one job, and takes the next when it has arrived.
 
 A job is a window, a start and a curvature. Steps are those of sequential quadratic programming with damped BFGS under
 linear constraints ``rows @ y >= limits``. What a job gives depends on the job alone, whatever the other lanes do.
@@ -25,7 +25,7 @@ and its presample variance, both of scaled losses."""
 Space = namedtuple("Space", "lower free back small factor right found active ready order")
 """Work space of the quadratic step; `free` has a row for the step without constraints and one for that with some."""
 Lane = namedtuple("Lane", "x point presample drift constants work sums values full held")
-"""Work space of eight evaluations; `held` are the windows that `x` holds."""
+"""Work space of an evaluation in each lane; `held` are the windows that `x` holds."""
 
 ROUNDING = 1e-12
 """Losses whose standard deviation is this small beside the largest of them are constant."""
@@ -201,7 +201,7 @@ def settle(rows: FloatArray, limits: FloatArray, points: FloatArray, j: int) -> 
 
 @njit(cache=True, error_model="numpy")
 def lane_room(n: int) -> Lane:
-    """Work space of eight evaluations on windows of `n` losses."""
+    """Work space of an evaluation in each lane on windows of `n` losses."""
     return Lane(
         np.zeros(n * WIDTH),
         np.zeros(N_FULL * WIDTH),
@@ -292,7 +292,7 @@ def descend(
 
     The last step of a descent is taken without looking: its gain is below `tolerance` and known from the quadratic.
     With `most` zero nothing moves: the costs at the points, and the gradients where `gradients` has rows. Then a job's
-    lane is its number modulo eight, and a lane that keeps its window from job to job does not copy it again.
+    lane is its number modulo `WIDTH`, and a lane that keeps its window from job to job does not copy it again.
     """
     wanted = most > 0 or gradients.shape[0] > 0
     jobs, d = points.shape

@@ -1,7 +1,7 @@
 """The search of optima on many windows: a grid, curvatures by differences, descents, and the ends that differ.
 
-Items of several windows stand in turns: eight windows side by side with the first item of each, then the second, so
-that a lane that takes every eighth of them keeps its window.
+Items of several windows stand in turns: `WIDTH` windows side by side with the first item of each, then the second, so
+that a lane that takes every such number of them keeps its window.
 """
 
 from __future__ import annotations
