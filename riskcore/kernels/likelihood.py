@@ -355,7 +355,7 @@ def cost(
     gradient: FloatArray,
     wanted: bool,
 ) -> None:
-    """Minus the log-likelihoods of a point on a window in each lane, inf where there is none, and if `wanted` gradients.
+    """Minus the log-likelihoods of a point in each lane, inf where there is none, and if `wanted` their gradients.
 
     `x` holds the windows side by side, `presample` their presample variances and `drift` the derivatives of those by
     the mean. All arrays are flat, `WIDTH` entries to a row.
