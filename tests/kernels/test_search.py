@@ -6,17 +6,19 @@ import numpy as np
 
 from riskcore.distributions import StudentT
 from riskcore.kernels import search
+from riskcore.kernels.lanes import WIDTH
 from riskcore.volatility.problem import problem
 
 RNG = np.random.default_rng(11)
 
 
 def test_turns_give_every_item_once_and_keep_a_lane_with_its_window() -> None:
-    window, item = search.turns(11, 3)
-    assert sorted(zip(window.tolist(), item.tolist(), strict=True)) == [(w, i) for w in range(11) for i in range(3)]
-    assert window[:24].reshape(3, 8).tolist() == [list(range(8))] * 3
-    assert window[24:].tolist() == [8, 9, 10] * 3
-    for w in range(11):
+    m = WIDTH + 3
+    window, item = search.turns(m, 3)
+    assert sorted(zip(window.tolist(), item.tolist(), strict=True)) == [(w, i) for w in range(m) for i in range(3)]
+    assert window[: 3 * WIDTH].reshape(3, WIDTH).tolist() == [list(range(WIDTH))] * 3
+    assert window[3 * WIDTH :].tolist() == [WIDTH, WIDTH + 1, WIDTH + 2] * 3
+    for w in range(m):
         assert item[window == w].tolist() == [0, 1, 2]
 
 
@@ -73,3 +75,9 @@ def test_an_optimum_held_stays_beside_the_ends_that_are_others() -> None:
         assert rough.tolist() == [True, said]  # the one held in window 1 had arrived
         np.testing.assert_array_equal(held[2], [[6.9999, np.inf, np.inf], best])
     np.testing.assert_array_equal(held[0][1, :2], [[4.0, 4.0], [9.0, 9.0]])
+
+
+def test_items_stand_by_cost_as_argsort_puts_them() -> None:
+    costs = np.round(RNG.standard_normal((40, 9)), 1)
+    costs[RNG.random(costs.shape) < 0.2] = np.inf
+    np.testing.assert_array_equal(search.ranked(costs), np.argsort(costs, axis=1, kind="stable"))
