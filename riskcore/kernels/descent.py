@@ -1,4 +1,4 @@
-"""Maximum likelihood on many windows: each of eight lanes descends on one job, and takes the next when it has arrived.
+"""Maximum likelihood on many windows: each lane descends on one job, and takes the next when it has arrived.
 
 A job is a window, a start and a curvature. Steps are those of sequential quadratic programming with damped BFGS under
 linear constraints ``rows @ y >= limits``. What a job gives depends on the job alone, whatever the other lanes do.
@@ -25,7 +25,7 @@ and its presample variance, both of scaled losses."""
 Space = namedtuple("Space", "lower free back small factor right found active ready order")
 """Work space of the quadratic step; `free` has a row for the step without constraints and one for that with some."""
 Lane = namedtuple("Lane", "x point presample drift constants work sums values full held")
-"""Work space of eight evaluations; `held` are the windows that `x` holds."""
+"""Work space of an evaluation in each lane; `held` are the windows that `x` holds."""
 
 ROUNDING = 1e-12
 """Losses whose standard deviation is this small beside the largest of them are constant."""
@@ -201,7 +201,7 @@ def settle(rows: FloatArray, limits: FloatArray, points: FloatArray, j: int) -> 
 
 @njit(cache=True, error_model="numpy")
 def lane_room(n: int) -> Lane:
-    """Work space of eight evaluations on windows of `n` losses."""
+    """Work space of an evaluation in each lane on windows of `n` losses."""
     return Lane(
         np.zeros(n * WIDTH),
         np.zeros(N_FULL * WIDTH),
@@ -277,6 +277,7 @@ def bend(
 def descend(
     model: Model,
     windows: Windows,
+    lane: Lane,
     begins: IntArray,
     points: FloatArray,
     curvatures: FloatArray,
@@ -291,14 +292,14 @@ def descend(
 
     The last step of a descent is taken without looking: its gain is below `tolerance` and known from the quadratic.
     With `most` zero nothing moves: the costs at the points, and the gradients where `gradients` has rows. Then a job's
-    lane is its number modulo eight, and a lane that keeps its window from job to job does not copy it again.
+    lane is its number modulo `WIDTH`, and a lane that keeps its window from job to job does not copy it again.
     """
     wanted = most > 0 or gradients.shape[0] > 0
     jobs, d = points.shape
     if jobs == 0:
         return
     m = model.limits.size
-    lane, space, slack = lane_room(windows.n), room(d, m), np.empty(m)
+    space, slack = room(d, m), np.empty(m)
     job, share, down, gain = np.full(WIDTH, -1), np.zeros(WIDTH), np.zeros(WIDTH), np.zeros(WIDTH)
     slopes, before, steps = np.zeros((WIDTH + 1, d)), np.zeros((WIDTH, d)), np.zeros((WIDTH, d))
     bent = np.empty(d)
@@ -308,7 +309,9 @@ def descend(
             job[k], busy = given, busy + 1
             counts[given] = 0
             given += 1
-        place(model, windows, lane, k, begins[max(job[k], 0)], points, max(job[k], 0))
+            place(model, windows, lane, k, begins[job[k]], points, job[k])
+        elif lane.held[k] < 0:  # an idle lane needs a window to work on
+            place(model, windows, lane, k, begins[0], points, 0)
     while busy > 0:
         cost(
             model.family, model.law, lane.x, lane.point, lane.presample, lane.drift,
@@ -442,6 +445,23 @@ def moments(
             away = losses[begin + t] - (0.0 if zero_mean else mean)
             first += weights[t] * away * away
         presamples[w] = first
+
+
+@njit(cache=True, error_model="numpy")
+def scaled_moments(
+    losses: FloatArray, begins: IntArray, n: int, weights: FloatArray, zero_mean: bool,
+    scales: FloatArray, centres: FloatArray, presamples: FloatArray, by_row: FloatArray,
+) -> None:  # fmt: skip
+    """Standard deviations of windows, and means and presample variances of the losses divided by them.
+
+    By the rows that windows begin at too: one over the standard deviation, mean and presample variance.
+    """
+    moments(losses, begins, n, weights, zero_mean, centres, scales, presamples)
+    for w in range(begins.size):
+        row = begins[w]
+        centres[w] /= scales[w]
+        presamples[w] /= scales[w] * scales[w]
+        by_row[0, row], by_row[1, row], by_row[2, row] = 1.0 / scales[w], centres[w], presamples[w]
 
 
 @njit(cache=True, error_model="numpy")

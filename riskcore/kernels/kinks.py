@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from riskcore._types import FloatArray, IntArray
-from riskcore.kernels.descent import Model, Windows, cholesky, lane_room, place, settle, solve
+from riskcore.kernels.descent import Lane, Model, Windows, cholesky, place, settle, solve
 from riskcore.kernels.lanes import WIDTH
 from riskcore.kernels.likelihood import cost
 
@@ -21,8 +21,8 @@ MOST_KINKS = 256
 
 @njit(cache=True, error_model="numpy")
 def beyond_kinks(
-    model: Model, windows: Windows, begins: IntArray, points: FloatArray, curvatures: FloatArray, reach: float,
-    gains: FloatArray,
+    model: Model, windows: Windows, lane: Lane, begins: IntArray, points: FloatArray, curvatures: FloatArray,
+    reach: float, gains: FloatArray,
 ) -> None:  # fmt: skip
     """Move each of `points` to where the best top at most `reach` standard errors of the mean away is to be expected.
 
@@ -30,7 +30,7 @@ def beyond_kinks(
     is the first coordinate.
     """
     jobs, d = points.shape
-    lane, lower = lane_room(windows.n), np.empty((d, d))
+    lower = np.empty((d, d))
     unit, along = np.zeros((1, d)), np.zeros((1, d))
     unit[0, 0] = 1.0
     at, jump = np.empty(MOST_KINKS), np.empty(MOST_KINKS)

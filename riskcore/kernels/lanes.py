@@ -1,6 +1,6 @@
-"""Eight floats side by side, for numba: lane k of a result depends on lane k of the arguments and on nothing else.
+"""Several floats side by side, for numba: lane k of a result depends on lane k of the arguments and on nothing else.
 
-Compilers do not find the vector in eight recursions written side by side, so the vector is a type of its own. Inside a
+Compilers do not find the vector in recursions written side by side, so the vector is a type of its own. Inside a
 compiled function it has ``+ - * /`` (also with a float), and the functions of this module.
 """
 
@@ -11,14 +11,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import njit, types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-WIDTH = 8
+WIDTH = 8 if binding.get_host_cpu_features().get("avx512f") else 4
+"""As many as one instruction takes. With more, lanes without work cost as much as those with; no result depends on it.
+"""
 Lanes = Any
-"""Eight floats in a compiled function."""
+"""That many floats in a compiled function."""
 
 _DOUBLE, _INT, _SHORT = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
 _VECTOR, _BITS, _PLACES = ir.VectorType(_DOUBLE, WIDTH), ir.VectorType(_INT, WIDTH), ir.VectorType(_SHORT, WIDTH)
@@ -93,7 +95,7 @@ def _call(builder: Any, name: str, args: Any) -> Any:
 
 @_built_in
 def load(typing: Any, array: Any, index: Any) -> Any:
-    """Eight entries of a contiguous float array from `index` on."""
+    """Entries of a contiguous float array from `index` on."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.load(_place(context, builder, sig.args[0], args[0], args[1]), align=8)
@@ -103,7 +105,7 @@ def load(typing: Any, array: Any, index: Any) -> Any:
 
 @_built_in
 def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
-    """Write eight entries of a contiguous float array from `index` on."""
+    """Write entries of a contiguous float array from `index` on."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         builder.store(args[2], _place(context, builder, sig.args[0], args[0], args[1]), align=8)
@@ -145,7 +147,7 @@ def root(typing: Any, value: Any) -> Any:
     """Square root."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _call(builder, "llvm.sqrt.v8f64", args)
+        return _call(builder, f"llvm.sqrt.v{WIDTH}f64", args)
 
     return _lanes(_lanes), emit
 
@@ -155,7 +157,7 @@ def size(typing: Any, value: Any) -> Any:
     """Absolute value."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _call(builder, "llvm.fabs.v8f64", args)
+        return _call(builder, f"llvm.fabs.v{WIDTH}f64", args)
 
     return _lanes(_lanes), emit
 

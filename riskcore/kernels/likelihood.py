@@ -1,4 +1,4 @@
-"""Likelihood and gradient of GARCH(1,1), GJR(1,1) and EGARCH(1,1) on eight windows at once, by the adjoint.
+"""Likelihood and gradient of GARCH(1,1), GJR(1,1) and EGARCH(1,1) on a window in each lane, by the adjoint.
 
 A point is ``(mu, level, gain, loss, beta, p, q)``. GARCH and GJR: level is omega, gain alpha, loss alpha + gamma.
 EGARCH: level is omega, gain alpha, loss gamma. p and q belong to the law (t: 1/nu; skewed t: 1/nu and
@@ -355,10 +355,10 @@ def cost(
     gradient: FloatArray,
     wanted: bool,
 ) -> None:
-    """Minus the log-likelihoods of eight points on eight windows, inf where there is none, and if `wanted` gradients.
+    """Minus the log-likelihoods of a point in each lane, inf where there is none, and if `wanted` their gradients.
 
     `x` holds the windows side by side, `presample` their presample variances and `drift` the derivatives of those by
-    the mean. All arrays are flat, eight entries to a row.
+    the mean. All arrays are flat, `WIDTH` entries to a row.
     """
     n = x.size // WIDTH
     law_constants(law, point, constants)

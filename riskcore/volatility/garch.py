@@ -24,19 +24,24 @@ from riskcore.volatility.search import Search
 BACKCAST_DAYS, BACKCAST_DECAY = 75, 0.94
 MIN_OBS = 30
 """Fewer losses than this cannot tell five to seven parameters apart."""
-Flags = BoolArray | np.bool_
+Flags = BoolArray | np.bool_ | bool
 EDGE = 1e-6
 """A parameter this near to its bound lies on it."""
+
+
+def smallest(*values: Any) -> Any:
+    """The least of numbers, or of arrays entry by entry."""
+    return np.minimum.reduce(values) if isinstance(values[0], np.ndarray) else min(values)
 
 
 def law_on_edge(law: Law | LawRows) -> Flags:
     """Whether a parameter of the law lies on its bound, for each of its rows."""
     bounds = getattr(law.settings if isinstance(law, LawRows) else law, "bounds", {})
-    found: Flags = np.bool_(False)
+    found: Flags = False
     for name, (low, high) in bounds.items():
         if name in law.params:
             value = law.params[name]
-            found = found | (np.minimum(np.abs(value - low), np.abs(value - high)) < EDGE * high)
+            found = found | (smallest(abs(value - low), abs(value - high)) < EDGE * high)
     return found
 
 
@@ -78,8 +83,8 @@ class _Family(ABC):
 
     def on_edge(self, params: Mapping[str, Any], law: Law | LawRows) -> Flags:
         """Whether a parameter lies on its bound, for each entry of the parameters."""
-        largest = np.maximum(self.persistence(params, law), self.constraint(params))
-        return cast(Flags, (largest > 1 - EDGE) | law_on_edge(law))
+        room = smallest(1 - self.persistence(params, law), 1 - self.constraint(params))
+        return cast(Flags, (room < EDGE) | law_on_edge(law))
 
     def rescaled(self, params: Mapping[str, Any], factor: Any) -> dict[str, Any]:
         """Parameters for losses multiplied by `factor`."""
@@ -231,7 +236,7 @@ class GARCH(_Family):
 
     def on_edge(self, params: Mapping[str, Any], law: Law | LawRows) -> Flags:
         """Whether a parameter lies on its bound, for each entry of the parameters."""
-        floor = np.minimum(params["alpha"], params["beta"])
+        floor = smallest(params["alpha"], params["beta"])
         return cast(Flags, (floor < EDGE) | super().on_edge(params, law))
 
 
@@ -272,7 +277,7 @@ class GJR(_Family):
 
     def on_edge(self, params: Mapping[str, Any], law: Law | LawRows) -> Flags:
         """Whether a parameter lies on its bound, for each entry of the parameters."""
-        floor = np.minimum(np.minimum(params["alpha"], params["beta"]), params["alpha"] + params["gamma"])
+        floor = smallest(params["alpha"], params["beta"], params["alpha"] + params["gamma"])
         return cast(Flags, (floor < EDGE) | super().on_edge(params, law))
 
 

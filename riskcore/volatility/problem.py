@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import product
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from riskcore._types import BoolArray, FloatArray
 from riskcore.distributions import Law, ParametricLaw
-from riskcore.kernels import descent
+from riskcore.kernels import descent, search
 from riskcore.kernels import likelihood as kernel
 
 FAMILIES = {"garch": kernel.GJR, "gjr": kernel.GJR, "egarch": kernel.EGARCH}
@@ -26,6 +27,10 @@ ALPHAS, LEVERAGES, PERSISTENCES = (0.01, 0.06, 0.2), (0.0, 1.8), (0.25, 0.7, 0.9
 LOG_ALPHAS, LOG_GAMMAS, LOG_PERSISTENCES = (0.05, 0.2), (0.0, 0.1), (0.5, 0.9, 0.98)
 LOG_OTHERS = ((0.0, 0.0, 0.9), (-0.2, 0.0, 0.0), (0.2, 0.1, 0.0))
 """Alpha, gamma and beta of further points for a log variance: no shocks, and no memory."""
+LOG_FLAT = ((0.0, 0.0, np.nan, 0.995), (0.0, 0.0, np.nan, 0.98), (0.0, -0.3, np.nan, -0.5))
+"""Omega, alpha, gamma and beta of starts beside the best top of a log variance where it is weak or rough, NaN as they
+are there: a level that hardly moves, from where a descent comes to either side of alpha zero, and no memory. The first
+is tried in every such window, the others where the grid is searched."""
 TRENDS = (0.98, 0.998)
 """Persistences of points with alpha zero: a variance that drifts away from its start and heeds no shock."""
 ARCHES = ((0.4, 0.15), (0.5, 0.6))
@@ -131,6 +136,18 @@ class Problem:
         assert (chosen @ rows.T >= limits - 1e-12).all(), "the grid lies within the constraints"
         return chosen
 
+    @cached_property
+    def no_grid(self) -> FloatArray:
+        """A grid without points."""
+        return np.empty((0, self.slots.size))
+
+    @cached_property
+    def flat(self) -> FloatArray:
+        """Starts beside the best top of a log variance, in all coordinates, NaN where they are those of the top."""
+        whole = np.full((len(LOG_FLAT), kernel.N_FULL), np.nan)
+        whole[:, 1:5] = LOG_FLAT
+        return np.ascontiguousarray(whole[:, self.slots])
+
     def whole(self, points: FloatArray) -> FloatArray:
         """The kernel's points (m, 7) of free coordinates (m, d)."""
         out = np.empty((len(points), kernel.N_FULL))
@@ -140,23 +157,22 @@ class Problem:
             out[:, 3] = out[:, 2]
         return out
 
+    @cached_property
+    def limits(self) -> Any:
+        """Below these, and above the last, a window is weak."""
+        heavy = [(1.0 - EDGE) / self.law.bounds[name][0] for name, _ in self.law_slots if name == "nu"]
+        return search.Limits(
+            SHORT, LOG_FAINT if self.log_variance else FAINT, FLEETING, heavy[0] if heavy else math.inf
+        )
+
     def weak(self, n: int, points: FloatArray) -> BoolArray:
-        """Whether windows say so little that the likelihood may have a second top that a descent does not see."""
-        if n < SHORT:
-            return np.ones(len(points), dtype=np.bool_)
-        whole = points.T if self.slots[0] == 0 else np.concatenate([points[:, :1], points], axis=1).T
-        if self.log_variance:
-            return np.asarray((whole[2] < LOG_FAINT) | (whole[4] < FLEETING) | self.heaviest(points))
-        alpha, beta = (whole[2], whole[3]) if self.model.tied else (0.5 * (whole[2] + whole[3]), whole[4])
-        return np.asarray((alpha < FAINT) | (alpha + beta < FLEETING))
+        """Whether windows with these best optima (m, d) say so little that there may be another that no descent saw."""
+        return np.asarray(search.weak_windows(self.model, self.limits, n, np.ascontiguousarray(points)[:, None]))
 
     def heaviest(self, points: FloatArray) -> BoolArray:
         """Whether the tails are as heavy as the law allows: then many losses are alike, and there are many tops."""
-        found = np.zeros(len(points), dtype=np.bool_)
-        for name, slot in self.law_slots:
-            if name == "nu":
-                found |= points[:, np.flatnonzero(self.slots == slot)[0]] > (1.0 - EDGE) / self.law.bounds[name][0]
-        return found
+        nu = np.flatnonzero(self.slots == FIRST_LAW_SLOT)
+        return np.asarray((points[:, nu] > self.limits.heavy).any(axis=1))
 
     def moved(self, points: FloatArray, curvatures: FloatArray, ratio: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Points and curvatures (m, k, d), (m, k, d, d) for losses multiplied by `ratio` (m,)."""

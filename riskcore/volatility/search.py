@@ -36,6 +36,8 @@ UNFINISHED = 9
 """Code of a point that no optimiser has vouched for."""
 WORST = 1e6
 """Cost of a point without a likelihood."""
+ONLY, COLD, WARM = np.array([0]), np.array([True]), np.array([False])
+"""One window."""
 EMPTY_FIT_TEXT = "no acceptable optimum after {attempts} optimisations on {n} losses"
 
 
@@ -167,16 +169,15 @@ class Search:
         family, n = self.family, self.unscaled.size
         task = problem(family.short, family.names, self.mean.names, cast(ParametricLaw, self.law), family.moves)
         known = None if start is None or start.tracks is None or start.tracks.problem != task else start.tracks
-        run = fast.Estimation(task, self.unscaled, np.array([0]), n, family.presample_weights(n))
-        found = run.run(np.array([known is None]), known)
+        run = fast.Estimation(task, self.unscaled, ONLY, n, family.presample_weights(n))
+        found = run.run(COLD if known is None else WARM, known)
         self.attempts += int(found.attempts[0])
         if not found.accepted[0]:
             return None
         self.retried = bool(found.rough[0])
         # to the last bit what many windows at once give: the filter of a rough EGARCH blows rounding up
         self.scale = float(found.scales[0])
-        likelihood = float(found.log_likelihood[0])
-        return Candidate(*fast.read(found, 0), float(found.presample[0]), likelihood, tracks=found.tracks(0))
+        return Candidate(*fast.read(found, 0), tracks=found.tracks(0))
 
     def _by_arch(self, start: VolatilityFit | None) -> Candidate:
         """Warm and cold by `arch`, a grid of starts if need be, then a polish."""

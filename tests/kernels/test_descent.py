@@ -57,17 +57,29 @@ def descend(run, begins, points, curvatures, most=60, tolerance=1e-9):
     points, curvatures, jobs = points.copy(), curvatures.copy(), len(begins)
     values, counts, good = np.empty(jobs), np.zeros(jobs, np.int64), np.zeros(jobs, np.bool_)
     model, none = run.task.model, np.empty((0, 0))
-    descent.descend(model, run.windows, begins, points, curvatures, tolerance, most, values, counts, good, none)
+    descent.descend(
+        model, run.windows, lane(run), begins, points, curvatures, tolerance, most, values, counts, good, none
+    )
     return points, curvatures, values, counts, good
 
 
-def measure(run, begin, point):
-    gradients = np.empty((1, point.size))
-    values = np.empty(1)
+def lane(run):
+    """A lane of its own: nothing is left in it of other calls."""
+    return descent.Lane(*descent.lane_room(run.n))
+
+
+def measured(run, begins, points, *, slopes=False, where=None):
+    jobs = len(begins)
+    gradients, values = np.empty((jobs if slopes else 0, points.shape[1])), np.empty(jobs)
     descent.descend(
-        run.task.model, run.windows, np.array([begin]), point[None].copy(), np.empty((0, 0, 0)), 0.0, 0,
-        values, np.zeros(1, np.int64), np.zeros(1, np.bool_), gradients,
+        run.task.model, run.windows, lane(run) if where is None else where, begins, points.copy(),
+        np.empty((0, 0, 0)), 0.0, 0, values, np.zeros(jobs, np.int64), np.zeros(jobs, np.bool_), gradients,
     )  # fmt: skip
+    return values, gradients
+
+
+def measure(run, begin, point):
+    values, gradients = measured(run, np.array([begin]), point[None], slopes=True)
     return float(values[0]), gradients[0]
 
 
@@ -93,9 +105,11 @@ def test_costs_and_gradients_do_not_hear_of_the_others(losses, family, law):
     """With no step allowed: the same window in all jobs of a lane, or another in each."""
     run = estimation(losses, family, law)
     points, _ = start(run, 30)
+    used = lane(run)
     for begins in (np.full(30, 3), np.arange(30) % WIDTH, np.arange(30)):
-        values, gradients = run._measure(begins, points, slopes=True)
-        np.testing.assert_array_equal(run._measure(begins, points)[0], values)
+        values, gradients = measured(run, begins, points, slopes=True)
+        np.testing.assert_array_equal(measured(run, begins, points)[0], values)
+        np.testing.assert_array_equal(measured(run, begins, points, where=used)[0], values)
         for j in (0, 5, 8, 13, 29):
             value, gradient = measure(run, begins[j], points[j])
             assert value == values[j]

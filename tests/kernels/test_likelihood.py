@@ -35,13 +35,13 @@ FAMILIES = {
 }
 CASES = [(family, code, law) for family in FAMILIES for code, law in LAWS]
 IDS = [f"{('gjr', 'egarch')[family]}-{law!r}" for family, _, law in CASES]
-PRESAMPLE = np.linspace(0.7, 1.4, WIDTH)
+PRESAMPLE = np.linspace(0.7, 1.4, 8)[:WIDTH]
 
 
 @pytest.fixture(scope="module")
 def x():
     """Eight windows, a column each."""
-    return 0.8 * np.random.default_rng(1).standard_t(5, (N, WIDTH))
+    return 0.8 * np.random.default_rng(1).standard_t(5, (N, 8))[:, :WIDTH]
 
 
 def shape(law):
@@ -56,7 +56,7 @@ def shape(law):
 
 def points(family, law, seed=2):
     """A point for each lane, around the family's; the law's parameters are the same in all."""
-    around = FAMILIES[family] * np.random.default_rng(seed).uniform(0.8, 1.05, (WIDTH, 5))
+    around = FAMILIES[family] * np.random.default_rng(seed).uniform(0.8, 1.05, (8, 5))[:WIDTH]
     return np.column_stack([around, np.tile(shape(law), (WIDTH, 1))])
 
 
@@ -173,7 +173,7 @@ def test_a_lane_does_not_hear_of_the_others(x, family, code, law):
     """Bit for bit: alone among copies of itself, or in another lane."""
     at = points(family, law)
     values, gradient = evaluate(x, at, family, code)
-    order = np.array([5, 2, 7, 0, 1, 6, 3, 4])
+    order = np.roll(np.arange(WIDTH), 3)[::-1].copy()
     turned, turned_gradient = evaluate(x[:, order], at[order], family, code, PRESAMPLE[order])
     np.testing.assert_array_equal(turned, values[order])
     np.testing.assert_array_equal(turned_gradient, gradient[order])

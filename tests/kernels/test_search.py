@@ -6,17 +6,19 @@ import numpy as np
 
 from riskcore.distributions import StudentT
 from riskcore.kernels import search
+from riskcore.kernels.lanes import WIDTH
 from riskcore.volatility.problem import problem
 
 RNG = np.random.default_rng(11)
 
 
 def test_turns_give_every_item_once_and_keep_a_lane_with_its_window() -> None:
-    window, item = search.turns(11, 3)
-    assert sorted(zip(window.tolist(), item.tolist(), strict=True)) == [(w, i) for w in range(11) for i in range(3)]
-    assert window[:24].reshape(3, 8).tolist() == [list(range(8))] * 3
-    assert window[24:].tolist() == [8, 9, 10] * 3
-    for w in range(11):
+    m = WIDTH + 3
+    window, item = search.turns(m, 3)
+    assert sorted(zip(window.tolist(), item.tolist(), strict=True)) == [(w, i) for w in range(m) for i in range(3)]
+    assert window[: 3 * WIDTH].reshape(3, WIDTH).tolist() == [list(range(WIDTH))] * 3
+    assert window[3 * WIDTH :].tolist() == [WIDTH, WIDTH + 1, WIDTH + 2] * 3
+    for w in range(m):
         assert item[window == w].tolist() == [0, 1, 2]
 
 
@@ -73,3 +75,36 @@ def test_an_optimum_held_stays_beside_the_ends_that_are_others() -> None:
         assert rough.tolist() == [True, said]  # the one held in window 1 had arrived
         np.testing.assert_array_equal(held[2], [[6.9999, np.inf, np.inf], best])
     np.testing.assert_array_equal(held[0][1, :2], [[4.0, 4.0], [9.0, 9.0]])
+
+
+def test_items_stand_by_cost_as_argsort_puts_them() -> None:
+    costs = np.round(RNG.standard_normal((40, 9)), 1)
+    costs[RNG.random(costs.shape) < 0.2] = np.inf
+    np.testing.assert_array_equal(search.ranked(costs), np.argsort(costs, axis=1, kind="stable"))
+
+
+def test_of_the_descents_that_have_not_arrived_the_best_goes_on() -> None:
+    owner = np.array([0, 0, 0, 1, 1, 2, 2, 3])
+    costs = np.array([5.0, 4.0, 4.0, 1.0, 5.0, 1.0, 4.9, np.inf])
+    good = np.array([True, False, False, True, False, True, False, False])
+    # in window 1 it is as far behind one that has arrived as a rival may be, in window 3 there is no likelihood
+    wanted = [False, True, False, False, False, False, True, False]
+    assert search.foremost(owner, costs, good, 4.0, 4).tolist() == wanted
+
+
+def test_a_log_variance_is_weak_where_its_tails_are_as_heavy_as_they_may_be() -> None:
+    for name, wanted in (("egarch", [False, True, True, True]), ("gjr", [False, False, True, True])):
+        task = problem(name, ("omega", "alpha", "gamma", "beta"), ("mu",), StudentT(), False)
+        points = np.tile([0.0, 0.01, 0.1, 0.1, 0.85, 0.1], (4, 1))
+        points[1, 5] = 1.0 / task.law.bounds["nu"][0]
+        points[2, 2:4] = 0.01
+        points[3, 4] = 0.1
+        assert task.weak(1000, points).tolist() == wanted
+        assert task.weak(500, points).all()
+        assert task.heaviest(points).tolist() == [False, True, False, False]
+
+
+def test_flat_starts_are_the_best_top_but_for_the_shape() -> None:
+    task = problem("egarch", ("omega", "alpha", "gamma", "beta"), ("mu",), StudentT(), False)
+    assert np.isnan(task.flat[:, [0, 3, 5]]).all()  # mean, gamma and degrees of freedom
+    np.testing.assert_array_equal(task.flat[:, [1, 2, 4]], [[0.0, 0.0, 0.995], [0.0, 0.0, 0.98], [0.0, -0.3, -0.5]])
