@@ -112,8 +112,8 @@ def describe_model(forecaster: Forecaster) -> str:
         return f"{_CAVIARS[forecaster.form]} (Engle and Manganelli){es[forecaster.es]}"
     if isinstance(forecaster, JointVaRES):
         tail = {"as": "asymmetric slope", "sav": "symmetric absolute value"}[forecaster.form]
-        es = {"multiplicative": "a multiple of it", "additive": "an excess above it"}[forecaster.excess]
-        return f"VaR by {tail} recursion and ES as {es}, of least joint score (Taylor)"
+        beyond = {"multiplicative": "a multiple of it", "additive": "an excess above it"}[forecaster.excess]
+        return f"VaR by {tail} recursion and ES as {beyond}, of least joint score (Taylor)"
     if isinstance(forecaster, FZGAS):
         return f"VaR and ES driven by their joint score, {forecaster.form} (Patton, Ziegel and Chen)"
     if isinstance(forecaster, DynamicLevel):

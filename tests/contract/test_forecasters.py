@@ -19,8 +19,16 @@ from riskcore.walkforward import loop, ordered_pairs, walk_forward
 sys.path.insert(0, str(Path(__file__).parent))
 import lookahead as la
 
-SLOW: frozenset[str] = frozenset()
-"""Entries whose fits are too slow for the whole suite: it is nightly for them, and what `QUICK` marks stands in."""
+SLOW = frozenset(
+    (
+        "garch-normal", "garch-skewt", "garch-ged", "gjr-normal", "gjr-t", "gjr-ged", "gjr-fhs", "gjr-evt",
+        "egarch-normal", "egarch-skewt", "egarch-ged", "egarch-fhs", "egarch-evt",
+        "har-rv-t", "heavy-t", "aparch-t", "component-t", "care-as", "care-ig", "caviar-as", "caviar-ig",
+        "regime-3", "regime-t", "fz-gas-2f", "fz-gas-hybrid",
+    )
+)  # fmt: skip
+"""Entries whose fits are slow, or that take the same way as another entry: the whole suite is nightly for them. What
+`QUICK` marks stands in."""
 
 NO_FREE_MEAN = ("rm2006", "ewma", "fhs", "egarch", "care", "caviar", "garch-hw", "bayes", "al-", "fz-", "dynamic")
 LEVELS_APART = ("al-", "fz-")
