@@ -115,6 +115,7 @@ def main() -> None:
     """Draw, estimate, and write the page and the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="ten samples each: whether it runs")
+    parser.add_argument("--samples", type=int, default=10_000, help="samples of a study at most; by default all")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--parts", type=Path, default=ROOT / "build" / "recovery", help="folder of parts that are done")
     parser.add_argument("--only", default="", help="models, by commas; writes nothing")
@@ -123,7 +124,7 @@ def main() -> None:
     places = studies(given.only)
     todo = []
     for label, place in places.items():
-        count = 10 if given.quick else study_of(place).samples
+        count = min(10 if given.quick else study_of(place).samples, given.samples)
         todo += [(label, place, i, min(CHUNK, count - i)) for i in range(0, count, CHUNK)]
     parts = Parallel(n_jobs=given.jobs, verbose=5, backend="multiprocessing")(
         delayed(part)(given.parts, *one) for one in todo
@@ -132,7 +133,7 @@ def main() -> None:
     for label, place in places.items():
         found = [one for (name, *_), some in zip(todo, parts, strict=True) if name == label for one in some]
         table += rows_of(study_of(place), found)
-    if given.only or given.quick:
+    if given.only or given.quick:  # whether it runs
         sys.stdout.write("\n".join(page_of(table)) + "\n")
         return
     with CSV.open("w", encoding="utf-8", newline="") as file:

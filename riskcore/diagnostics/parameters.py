@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from riskcore._types import FloatArray
+from riskcore.diagnostics.coverage import too_short
 from riskcore.distributions import Normal
 from riskcore.forecasters import Fitted, Forecaster, LocationScale
 from riskcore.forecasters.location_scale import FittedLocationScale
@@ -60,6 +61,8 @@ def parameter_table(forecaster: Forecaster, fitted: Fitted | None) -> pd.DataFra
         t = estimate / error if testable else math.nan
         note = "zero is the limit of its range: p is a rough guide" if name in ON_EDGE and not log_variance else ""
         note = note if math.isfinite(t) else ""
+        short = too_short(forecaster, name) if math.isfinite(error) else ""
+        note = "; ".join(part for part in (note, short) if part)
         rows.append((name, _role(name), estimate, error, t, _two_sided(t), note))
     rows += [(name, "fixed", value, math.nan, math.nan, math.nan, "") for name, value in fixed.items()]
     return _frame(rows)
