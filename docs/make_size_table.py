@@ -2,9 +2,9 @@
 
 Writes docs/size_and_power.md and riskcore/backtests/attained.csv, the table from which "auto" p-values choose their
 null and from which `backtest_table` reads powers. Losses are a volatility that is known, times t(5); the model is right
-(size), or all its forecasts are 20 % too low (power). The samples take a quarter of an hour of one processor, the series
-with a refitted model half an hour. Parts that are done are kept in the folder named by ``--parts`` and not computed
-again.
+(size), or all its forecasts are 20 % too low (power). The samples take a quarter of an hour of one processor, the
+series with a refitted model half an hour. Parts that are done are kept in the folder named by ``--parts`` and not
+computed again.
 """
 
 from __future__ import annotations
