@@ -369,7 +369,8 @@ def _tail_sum(s: Samples) -> Found:
         law, cells, largest = pit_tail.tail_sum_law(s.n, tail)
         position = np.minimum(total, largest) * cells + 0.5
         cell = position.astype(np.intp)
-        beyond = np.add.reduceat(law, np.unique(cell) + 1)[::-1].cumsum()[::-1][np.unique(cell, return_inverse=True)[1]]
+        ends, which = np.unique(cell, return_inverse=True)
+        beyond = np.add.reduceat(law, ends + 1)[::-1].cumsum()[::-1][which]
         exact = np.clip(beyond + (cell + 1 - position) * law[cell], 0.0, 1.0)
         exact = np.where(total <= 0, 1.0, np.where(cell == 0, np.nan, exact))
         for i in np.flatnonzero(np.isnan(exact)):

@@ -118,7 +118,8 @@ def test_auto_takes_the_exact_law_while_it_is_cheap():
     u = np.random.default_rng(2).random(2000)
     assert bt.multinomial(u[:250], 0.975).p_method == "exact"
     assert bt.multinomial(u, 0.95, form="lr").p_method == "simulated: Bernoulli hits"
-    assert bt.multinomial(u, 0.95).p_method == "asymptotic"  # of which the table of sizes says that it is good there
+    assert bt.multinomial(u, 0.95).p_method == "simulated: Bernoulli hits"
+    assert bt.multinomial(u, 0.975).p_method == "asymptotic"  # of which the table of sizes says that it is good there
     refused = bt.multinomial(u, 0.95, p_value="exact")
     assert np.isnan(refused.p_value)
     assert refused.reason.startswith("more than 4,000,000 outcomes to enumerate")
