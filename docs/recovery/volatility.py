@@ -118,7 +118,7 @@ def _study(
         truth={"mu": MU, **params, "nu": NU},
         simulate=_Simulate(path, params),
         estimate=_Estimate(volatility),
-        replications=1000,
+        replications=2000,
         slow=model in ("figarch-t", "aparch-t", "component-t"),
     )
 
