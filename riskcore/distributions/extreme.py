@@ -140,9 +140,12 @@ class TailLaw(ResidualLaw):
         tail = body > self._threshold
         if not tail.any():
             return body
-        far = solve_expectile(
-            np.full(body.shape, level), lambda z: self._excess(mean + z), lambda z: self._excess(mean + z)
-        )
+
+        def below(z: FloatArray) -> tuple[FloatArray, FloatArray]:
+            partial, beyond = self._excess(mean + z)
+            return partial + z, 1.0 - beyond
+
+        far = solve_expectile(np.full(body.shape, level), lambda z: self._excess(mean + z), below)
         return np.where(tail, mean + far, body)
 
     def _half_gini(self) -> FloatArray:

@@ -134,7 +134,8 @@ class LocationScale:
         if (begins + n != [b.train.stop for b in blocks]).any():
             return None  # an expanding plan
         if isinstance(self.volatility, Constant):
-            return self._walk_moments(losses, targets, blocks) if self.law.is_sample else None
+            moments = self.law.is_sample and self.mean_used.short != "ar1"  # an autoregression holds to the next refit
+            return self._walk_moments(losses, targets, blocks) if moments else None
         cold = np.array([b.index % defaults.COLD_START_EVERY == 0 for b in blocks])
         fits = self.volatility.fit_windows(losses, begins, n, cold, mean=self.mean_used, law=self.law)
         if fits is None:

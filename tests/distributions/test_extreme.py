@@ -148,3 +148,12 @@ def test_a_share_outside_its_range(share):
 def test_an_unknown_rule():
     with pytest.raises(ConfigError, match="rule must be 'share' or 'stability', got 'hill'"):
         TailGPD(rule="hill")
+
+
+def test_a_low_expectile_may_lie_beyond_the_threshold():
+    z = np.concatenate([-np.linspace(0.1, 0.5, 55), np.linspace(0.0, 6.0, 45) ** 3])
+    law = TailGPD(0.45).fit(z)
+    for tau in (0.2, 0.3, 0.4):
+        m = law.expectile(tau)
+        assert m > law.params["threshold"]
+        assert tau * law.upm(m) == pytest.approx((1 - tau) * law.lpm(m), rel=1e-9)

@@ -65,3 +65,18 @@ def test_a_fitted_tail_shows_its_threshold(losses):
     figure = rc.plots.tail_thresholds(table)
     assert list(figure.data[-1].x) == [30]
     assert "no threshold" in rc.diagnostics.why_not(rc.fit_model(series, "fhs", window=300), "tail_thresholds")
+
+
+def test_an_autoregression_of_a_sample_is_estimated_at_each_refit(losses):
+    """Its coefficients hold from one refit to the next, whatever the walk does at once."""
+    turning = losses.copy()
+    for t in range(1, turning.size):
+        turning[t] += (0.5 if t < 330 else -0.5) * (turning[t - 1] - 0.003)
+    model = rc.LocationScale(mean=rc.AR1(), volatility=rc.Constant(), law=rc.Empirical())
+    walk = walk_forward(turning, model, TARGETS, PLAN)
+    for block in PLAN.blocks(turning.size):
+        fitted = model.fit(turning[block.train].copy(), TARGETS)
+        want = fitted.predict(
+            turning[block.train.start : block.test.stop - 1], TARGETS, block.test.stop - block.test.start
+        )
+        np.testing.assert_allclose(walk.values[block.test.start - 300 : block.test.stop - 300], want, rtol=1e-10)
