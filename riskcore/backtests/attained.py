@@ -75,11 +75,14 @@ def _beside(known: list[float], value: float) -> list[float]:
 def tabulated_power(name: str, n_obs: int, level: float, p_method: str) -> float:
     """Power in the table for that kind of p-value, by the logarithm of the days; beyond the last ones theirs.
 
-    NaN where it is not known: below the fewest days, and for a bootstrapped p-value beyond the days it is measured at.
+    NaN where it is not known: at a level that moves, below the fewest days, and for a bootstrapped p-value beyond the
+    days it is measured at.
     """
     rows = [r for r in attained_table() if r["test"] == name and r["p_method"] == p_method]
     if not math.isnan(level):
         rows = [r for r in rows if abs(r["level"] - level) < 1e-9]
+    elif len({r["level"] for r in rows}) > 1:
+        return math.nan
     rows = sorted(rows, key=lambda r: float(r["n_obs"]))
     if not rows or n_obs < rows[0]["n_obs"]:
         return math.nan

@@ -41,16 +41,17 @@ class DynamicLevel:
     .. math:: m_t = \mu_t + \sigma_t\, e_{\tau_t}(Z), \quad
               \tau_t = A\left(d_0 + d_1 A^{-1}(\tau_{t-1}) + d_2 \sigma_{t-1}^2 + d_3 |L_{t-1}|\right)
 
-    with Z the standardised losses of the last days, :math:`|d_1| < 1` and the level held within (1/2, 1). The level is
+    with Z the standardised losses of the last days, :math:`|d_1| < 1` and the level held within (1/2, 1). The signs of
+    :math:`d_2` and :math:`d_3` are free: positive ones raise prudence in stress, but the score often chooses others. The level is
     a choice and no parameter of the data: d has the lowest quantile score at `level` of the one-day forecasts for the
     second half of the window, whose volatility is fitted to the first half. The rule ``"online"`` moves the level by
     yesterday's hit,
 
     .. math:: A^{-1}(\tau_{t+1}) = A^{-1}(\tau_t) + g\,(1\{L_t > m_t\} - (1-p)),
 
-    from the level whose expectile is the VaR of the first half's residuals. It holds the share of hits near 1-p in the
-    long run whatever the losses do (a long-run average, no statement about any day): the forecast is a VaR by
-    construction.
+    from the level whose expectile is the VaR of the first half's residuals. It pulls the share of hits toward 1-p, as
+    long as the level stays off its bounds (a long-run average, no statement about any day): the forecast is a VaR by
+    construction. Each refit starts the rule again from the middle of its window.
 
     The forecast is offered as the VaR at `level`, and each day's :math:`\tau_t` stands in the column ``level`` of the
     table, so that it is judged as a VaR and as the expectile at the day's level. Scores at levels that move are not

@@ -98,6 +98,8 @@ def test_power_is_interpolated_in_the_logarithm_of_the_days(made):
     assert attained.tabulated_power("a", 99_999, 0.95, "asymptotic") == 0.5
     assert attained.tabulated_power("e", 250, 0.99, BOOTSTRAP) == 0.2
     assert np.isnan(attained.tabulated_power("e", 251, 0.99, BOOTSTRAP))  # measured at 250 days alone
+    assert np.isnan(attained.tabulated_power("a", 500, math.nan, "asymptotic"))  # at a level that moves
+    assert attained.tabulated_power("d", 250, math.nan, "asymptotic") == 0.5  # of the whole law: one row
     for n, level, kind in ((249, 0.95, "asymptotic"), (500, 0.97, "asymptotic"), (500, 0.95, "simulated: own law")):
         assert np.isnan(attained.tabulated_power("a", n, level, kind))
 

@@ -214,8 +214,10 @@ def test_a_run_file_defines_such_models():
     assert model == DynamicLevel(0.975, "online", gain=0.1, name="mine")
     assert define_model("j", {"kind": "al-var-es", "form": "sav"}) == rc.JointVaRES("sav", name="j")
     assert define_model("g", {"kind": "fz-gas", "form": "hybrid"}) == rc.FZGAS("hybrid", name="g")
-    with pytest.raises(ConfigError, match="volatility must be a finite number or a text"):
-        define_model("x", {"kind": "dynamic-level", "volatility": {"kind": "garch"}})
+    garch = define_model("x", {"kind": "dynamic-level", "volatility": {"kind": "garch"}})
+    assert garch == DynamicLevel(volatility=rc.GARCH(), name="x")
+    with pytest.raises(ConfigError, match="volatility must be"):
+        define_model("x", {"kind": "dynamic-level", "volatility": 3})
 
 
 def test_the_terminal_says_what_a_moving_level_is(table):
