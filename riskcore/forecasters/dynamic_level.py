@@ -42,10 +42,10 @@ class DynamicLevel:
               \tau_t = A\left(d_0 + d_1 A^{-1}(\tau_{t-1}) + d_2 \sigma_{t-1}^2 + d_3 |L_{t-1}|\right)
 
     with Z the standardised losses of the last days, :math:`|d_1| < 1` and the level held within (1/2, 1). The signs of
-    :math:`d_2` and :math:`d_3` are free: positive ones raise prudence in stress, but the score often chooses others. The level is
-    a choice and no parameter of the data: d has the lowest quantile score at `level` of the one-day forecasts for the
-    second half of the window, whose volatility is fitted to the first half. The rule ``"online"`` moves the level by
-    yesterday's hit,
+    :math:`d_2` and :math:`d_3` are free: positive ones raise prudence in stress, but the score often chooses others.
+    The level is a choice and no parameter of the data: d has the lowest quantile score at `level` of the one-day
+    forecasts for the second half of the window, whose volatility is fitted to the first half. The rule ``"online"``
+    moves the level by yesterday's hit,
 
     .. math:: A^{-1}(\tau_{t+1}) = A^{-1}(\tau_t) + g\,(1\{L_t > m_t\} - (1-p)),
 
