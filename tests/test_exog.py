@@ -11,10 +11,11 @@ import pytest
 
 from riskcore import Status, WalkForward, fit_model, forecast
 from riskcore.errors import ConfigError, DataError, FitError
+from riskcore.forecasters import FORECASTERS
 from riskcore.forecasters.base import Walked
 from riskcore.volatility.exogenous import known_window
 from riskcore.walkforward import walk_forward
-from riskcore.walkforward.exogenous import as_known
+from riskcore.walkforward.exogenous import as_known, exog_of_assets, rows_of
 
 PLAN = WalkForward(50, 10)
 TARGETS = ["var:0.99"]
@@ -119,7 +120,7 @@ def test_a_missing_value_is_carried_forward_and_never_filled_from_later(losses, 
 def test_a_time_within_a_day_is_known_the_day_after():
     days = pd.date_range("2024-01-01", periods=3)
     late = pd.DataFrame({"x": [1.0, 2.0, 3.0]}, days + pd.Timedelta(hours=17))
-    np.testing.assert_array_equal(as_known(late, ["x"], days)["x"], [np.nan, 1.0, 2.0])
+    np.testing.assert_array_equal(as_known(late, {"x": None}, days)["x"], [np.nan, 1.0, 2.0])
 
 
 def test_fits_get_the_rows_of_their_window(losses, exog):
@@ -233,3 +234,30 @@ def test_fit_model_reads_them_too(losses, exog):
     assert failed.status == "failed"
     with pytest.raises(ConfigError, match="exog must hold the column 'x'"):
         fit_model(losses["A"], Sum(), TARGETS, window=60)
+
+
+def test_a_realized_variance_is_carried_for_ten_days_only(losses):
+    """Other columns for as long as they are missing, also where both are read in one run."""
+    days = losses.index
+    rv = pd.DataFrame({"rv": 1.0 + np.arange(days.size), "x": 2.0}, days)
+    rv.loc[days[60:72], :] = np.nan
+    rv.loc[days[80:90], :] = np.nan
+    table = exog_of_assets(rv, losses[["A"]], {"heavy": FORECASTERS["heavy-t"], "sum": Sum(("x", "rv"))})["A"]
+    got = rows_of(table, FORECASTERS["heavy-t"], days, "A")[:, 0]
+    want = rv["rv"].ffill().to_numpy(copy=True)
+    want[70:72] = np.nan
+    np.testing.assert_array_equal(got, want)
+    np.testing.assert_array_equal(rows_of(table, Sum(("x", "rv")), days, "A"), rv[["x", "rv"]].ffill())
+    np.testing.assert_array_equal(rows_of(rv, FORECASTERS["heavy-t"], days, "A")[:, 0], want)
+    failed = fit_model(losses["A"].iloc[:80], "heavy-t", TARGETS, window=60, exog=rv[["rv"]])
+    assert "exog column `rv` must be known on every day of the window, got 2 without" in failed.failure
+    assert fit_model(losses["A"], "heavy-t", TARGETS, window=45, exog=rv[["rv"]]).failure == ""
+
+
+def test_names_of_columns_need_not_be_strings(losses, exog):
+    numbered = exog.set_axis([1, 2], axis=1)
+    one = forecast(losses, [Sum(("1", "2"))], TARGETS, PLAN, exog=numbered).frame
+    other = forecast(losses, [Sum(("x", "y"))], TARGETS, PLAN, exog=exog).frame
+    pd.testing.assert_frame_equal(one, other)
+    with pytest.raises(DataError, match=r"different columns, got \['1', '1'\]"):
+        forecast(losses, [Sum(("1",))], TARGETS, PLAN, exog=exog.set_axis([1, "1"], axis=1))

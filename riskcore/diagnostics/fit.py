@@ -21,7 +21,7 @@ from riskcore.forecasters.regimes import FittedMarkovSwitching
 from riskcore.forecasts import STATUS_WORDS, Forecasts
 from riskcore.indicators import beside_expectile, expectile_table
 from riskcore.volatility import VolatilityFit
-from riskcore.volatility.exogenous import exog_names
+from riskcore.volatility.exogenous import exog_names, fresh_names
 from riskcore.walkforward import (
     Exog,
     check_losses,
@@ -251,7 +251,7 @@ class _Kept:
         self.name = inner.name
         self.fitted: Fitted | None = None
         self.failure = ""
-        self.needs_exog = exog_names(inner)
+        self.needs_exog, self.fresh_exog = exog_names(inner), fresh_names(inner)
         self.given: dict[str, Any] = {}
 
     def offers(self, target: Target) -> bool:

@@ -177,7 +177,8 @@ class TailGPD(SampleSettings):
         Share k/n of the residuals above the threshold, in (0, 0.5). Typical values: 0.05 to 0.15.
     rule : {"share", "stability"}
         With ``"stability"`` the rule of Reiss and Thomas takes the `k` where Hill's estimates are steadiest, whatever
-        the share (`threshold_path` shows how the tail depends on it).
+        the share (`threshold_path` shows how the tail depends on it). Where too few residuals are positive for it, all
+        of these are taken, up to 0.15 n.
 
     Raises
     ------
@@ -246,6 +247,7 @@ def threshold_path(sample: npt.ArrayLike, *, level: float = 0.99, least: int = 2
     -------
     ndarray, shape (m, 5)
         Columns k, threshold, shape :math:`\xi`, its asymptotic standard error :math:`(1+\xi)/\sqrt k`, VaR.
+        The error is NaN where the shape lies on its bound, -0.5 or 0.95.
 
     Raises
     ------
@@ -262,6 +264,8 @@ def threshold_path(sample: npt.ArrayLike, *, level: float = 0.99, least: int = 2
     >>> path.shape, float(path[0, 0])
     ((21, 5), 30.0)
     """
+    from riskcore.kernels.gpd import SHAPES
+
     losses = np.sort(residuals(sample, least=1))
     n, high = losses.size, int(most * losses.size)
     require(10 <= least <= high < n, f"least must lie in [10, {high}] for {n} losses and most = {most}, got {least}")
@@ -270,5 +274,6 @@ def threshold_path(sample: npt.ArrayLike, *, level: float = 0.99, least: int = 2
     for k in range(least, high + 1):
         law = TailGPD(k / n).each(losses[None, :]).row(0)
         xi = float(law.shape[0])
-        rows.append([k, float(law._threshold[0]), xi, (1.0 + xi) / k**0.5, law.ppf(level)])
+        error = (1.0 + xi) / k**0.5 if SHAPES[0] < xi < SHAPES[1] else float("nan")
+        rows.append([k, float(law._threshold[0]), xi, error, law.ppf(level)])
     return np.array(rows)

@@ -34,7 +34,7 @@ from riskcore.volatility import (
     ZeroMean,
 )
 from riskcore.volatility.exog_mean import ExogMean, FittedMean
-from riskcore.volatility.exogenous import exog_names, known_window
+from riskcore.volatility.exogenous import exog_names, fresh_names, known_window
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ class LocationScale:
 
     def __post_init__(self) -> None:
         getattr(self.volatility, "check_law", lambda law: None)(self.law)
+        getattr(self.volatility, "check_mean", lambda mean: None)(self.mean_used)
 
     @property
     def mean_used(self) -> Mean:
@@ -92,6 +93,11 @@ class LocationScale:
     def needs_exog(self) -> tuple[str, ...]:
         """Names of the exogenous columns that mean and volatility read."""
         return tuple(dict.fromkeys([*exog_names(self.mean), *exog_names(self.volatility)]))
+
+    @property
+    def fresh_exog(self) -> tuple[str, ...]:
+        """Names of those whose last value may stand in for a few days only: realized variances."""
+        return fresh_names(self.volatility)
 
     def _columns(self, part: object, exog: FloatArray | None) -> FloatArray:
         """The columns that a part reads, out of those of the model."""

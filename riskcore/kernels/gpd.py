@@ -127,7 +127,8 @@ def stable_count(row: FloatArray) -> int:
     """Number of excesses by the rule of Reiss and Thomas on an ascending sample: where Hill's estimates are steadiest.
 
     It minimises the mean of ``(i - k0 + 1)^0.3 |H_i - median(H_k0..H_k)|`` over i in [k0, k], with k in [k0 + 10,
-    0.15 n] and k0 = max(10, n / 100). Only positive losses count.
+    0.15 n] and k0 = max(10, n / 100). Only positive losses count: where they are too few for the rule, all of them are
+    taken, up to 0.15 n.
     """
     n = row.size
     first, most = max(LEAST_EXCESSES, n // 100), (15 * n) // 100

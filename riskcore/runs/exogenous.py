@@ -96,6 +96,6 @@ def describe_exog(exog: Mapping[str, pd.DataFrame | None]) -> dict[str, Any]:
         return {}
     columns = list(next(iter(frames.values())).columns)
     digests = {asset: digest_of(frame, tuple(columns)) for asset, frame in frames.items()}
-    first = [known.index[0] for frame in frames.values() if len(known := frame.dropna())]
+    first = [known.index[0] for frame in frames.values() if len(known := frame.ffill().dropna())]
     since = f"{max(first):%Y-%m-%d}" if len(first) == len(frames) else math.nan
     return {"exog": {"columns": columns, "known_from": since, "sha256": sha256(canonical(digests))}}

@@ -126,7 +126,7 @@ class Optimum:
     cost: float
     good: bool
     held: bool = False
-    """Whether the mean stands on a cusp."""
+    """Whether the mean was searched among the losses and moves no more."""
 
 
 class Frame:
@@ -400,15 +400,21 @@ class Estimation:
     def standard_errors(self, found: Optimum, natural: Callable[[FloatArray], FloatArray]) -> FloatArray:
         """Robust (sandwich) errors of what `natural` makes of the coordinates; NaN for what lies on a bound.
 
-        The curvature is that of the kernel's gradient by differences, the scores are differences of the days'
-        log-likelihoods. Where constraints are active, both are taken along them.
+        `natural` lists the coordinates in their order. The curvature is that of the kernel's gradient by differences,
+        the scores are differences of the days' log-likelihoods. Where constraints are active, both are taken along
+        them. Where the likelihood has cusps in the mean it has no curvature there: the mean's error is NaN, and the
+        others take the mean as known.
         """
         y, d = found.point, found.point.size
         active = self.frame.constraints[self.frame.constraints @ y - self.frame.limits < ACTIVE]
+        if self.family.cusped(self.frame.unpack(y)[1]):
+            active = np.vstack([active, np.eye(d)[: len(self.mean.names)]])
         along = np.eye(d)
         if active.size:
             _, sizes, right = np.linalg.svd(active)
             along = right[int((sizes > 1e-12).sum()) :].T
+        if not along.size:
+            return np.full(d, math.nan)
         hessian = kernel.curvature(self.task, self.losses, y[None].copy(), STEP, 2)[0]
         scores, jacobian = [], []
         for column in along.T:
@@ -426,7 +432,7 @@ class Estimation:
             return np.full(rows.shape[0], math.nan)
         with np.errstate(invalid="ignore"):
             errors = np.sqrt(np.einsum("ij,ik,kj->j", half, middle, half))
-        held = np.abs(rows).sum(axis=1) < 1e-12
+        held = np.abs(along).sum(axis=1) < 1e-12
         usable = bool(np.all(np.linalg.eigvalsh(bread) > 0))
         return np.where(held | (not usable), math.nan, errors)
 

@@ -17,6 +17,15 @@ def exog_names(part: object) -> tuple[str, ...]:
     return tuple(getattr(part, "needs_exog", ()))
 
 
+def fresh_names(part: object) -> tuple[str, ...]:
+    """Names of those columns whose last value may stand in for a few days only; as a rule none.
+
+    >>> fresh_names(object())
+    ()
+    """
+    return tuple(getattr(part, "fresh_exog", ()))
+
+
 def known_window(exog: FloatArray | None, names: tuple[str, ...], n_rows: int) -> FloatArray:
     """The window's columns, checked.
 

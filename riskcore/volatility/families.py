@@ -79,6 +79,9 @@ class _Recursive(ABC):
     def check_law(self, law: Law) -> None:  # noqa: B027  # most have any law
         """Raise a ConfigError for a law that the volatility cannot have."""
 
+    def check_mean(self, mean: Mean) -> None:  # noqa: B027  # most have any mean
+        """Raise a ConfigError for a mean that the volatility cannot have."""
+
     def law_used(self, law: Law) -> Law:
         """The law of the estimation: normal quasi-likelihood where the law is the sample of residuals."""
         return gaussian_if_sample(law)
@@ -142,8 +145,11 @@ class _Recursive(ABC):
         FitError
             If no optimisation is acceptable (converged, not below the constant variance), or the losses have no
             variance.
+        ConfigError
+            For a mean or law that the volatility cannot have.
         """
         self.check_law(law)
+        self.check_mean(mean)
         enough = losses.size >= MIN_OBS
         require(
             enough, f"losses must have at least {MIN_OBS} rows to estimate a volatility, got {losses.size}", FitError
@@ -204,6 +210,10 @@ class APARCH(_Recursive):
     With :math:`\gamma > 0` losses raise the volatility more than gains do. Power 2 with gamma 0 is GARCH, power 1
     Zakoian's threshold model. The start is arch's: :math:`\omega + (\alpha + \beta) b^{\delta/2}`, b the backcast.
 
+    A power below one, and one a little above it, makes a cusp of the likelihood wherever the mean equals a loss. A
+    constant mean is searched among the losses then; its standard error is NaN, and the others take it as known. No
+    such search exists for other means: with `AR1` the power must be set, to 1.2 or more.
+
     Parameters
     ----------
     delta : float, optional
@@ -236,6 +246,16 @@ class APARCH(_Recursive):
         """The power, if it is set."""
         return {} if self.delta is None else {"delta": float(self.delta)}
 
+    def check_mean(self, mean: Mean) -> None:
+        """Zero or a constant, unless the power is set and too high for cusps."""
+        known = not self.cusps or mean.short in ("zero", "constant")
+        require(
+            known,
+            f"mean must be zero or constant with aparch, or its delta set to {SMOOTH} or more: where the power is "
+            f"small the likelihood has a cusp wherever the mean equals a loss, got {mean.short!r}",
+            ConfigError,
+        )
+
     def rows(self) -> Sequence[Row]:
         """Bounds as arch's, and ``alpha + beta <= 1``."""
         gamma: list[Row] = [({"gamma": 1.0}, -0.9997), ({"gamma": -1.0}, -0.9997)]
@@ -249,8 +269,9 @@ class APARCH(_Recursive):
         found = []
         for alpha, gamma, persistence, power in product((0.05, 0.12), (0.1, 0.7), (0.8, 0.97), powers):
             gain = alpha * _normal_moment(power) * ((1.0 + gamma) ** power + (1.0 - gamma) ** power) / 2.0
-            beta = min(persistence - gain, 1.0 - alpha)
-            found.append((1.0 - gain - beta, alpha, gamma, beta, power))
+            share = min(1.0, 0.9 * persistence / gain)  # the moment of a high power is large
+            beta = min(persistence - share * gain, 1.0 - share * alpha)
+            found.append((1.0 - share * gain - beta, share * alpha, gamma, beta, power))
         return found
 
     @property

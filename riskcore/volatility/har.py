@@ -31,7 +31,9 @@ class HAR(TwoStep):
     window: residuals have unit variance, x may leave out the night, and what the exponential of a fit misses of a mean
     (half the residual variance, or Duan's smearing factor) is in it. In levels a fit is clipped to the range of x in
     the window, for :math:`|u|` and :math:`u^2` from below to the smallest of its longest means. Days before the window
-    count as its mean of x. The law is estimated from the standardised losses.
+    count as its mean of x. The law is estimated from the standardised losses. Where a realized variance is missing, its
+    last value stands in for ten days of losses at most (not the fitted value): a longer gap leaves no window that holds
+    it and no forecast after it.
 
     Parameters
     ----------

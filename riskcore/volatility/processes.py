@@ -15,7 +15,7 @@ from riskcore.distributions import Law, ParametricLaw
 from riskcore.errors import ConfigError, FitError, require
 from riskcore.kernels.descent import settle
 from riskcore.kernels.variance import lagged_log, lagged_power
-from riskcore.volatility.adapter import arch_fit, arch_model, law_from_arch, law_to_arch
+from riskcore.volatility.adapter import arch_fit, arch_model, law_from_arch
 from riskcore.volatility.base import VolatilityFit, WindowFits, gaussian_if_sample, log_likelihood
 from riskcore.volatility.estimation import ROUNDING
 from riskcore.volatility.garch import BACKCAST_DAYS, EDGE, MIN_OBS, backcast_weights, law_on_edge
@@ -31,6 +31,8 @@ from riskcore.volatility.search import (
 
 Process = Literal["garch", "tarch", "egarch", "arch", "harch", "midas"]
 MOST_LAGS = 250
+ERROR_STEP = 1e-4
+"""Step of the differences that standard errors are made of, relative to the parameter."""
 
 
 @dataclass(frozen=True)
@@ -288,6 +290,14 @@ class _Search:
         x = np.array([*mean, *(params[n] for n in self.family.names), *law])
         return np.asarray(np.clip(x, self.low, self.high))
 
+    def days(self, x: FloatArray) -> FloatArray:
+        """Log-likelihoods of the days at a point that has some."""
+        mean_params, params, law = self.unpack(x)
+        hold = self.mean.hold
+        shocks = self.losses - self.mean.path(self.losses, mean_params)[:-1]
+        sigma = np.sqrt(self.family.variance(shocks, params, self.presample, hold)[hold:-1])
+        return np.asarray(law.logpdf(shocks[hold:] / sigma) - np.log(sigma))
+
     def cost(self, x: FloatArray) -> float:
         """Minus the log-likelihood, a large number where there is none."""
         try:
@@ -416,25 +426,43 @@ class _Search:
         return bool((room < EDGE).any() or (self.rows @ x - self.limits < EDGE).any())
 
     def standard_errors(self, x: FloatArray, scale: float) -> dict[str, float]:
-        """Robust (sandwich) errors by arch, in the units of the losses; NaN where its Hessian gives none."""
+        """Robust (sandwich) errors in the units of the losses; NaN where the curvature gives none.
+
+        NaN also for what lies on a bound: the others take that as known. Where a linear constraint is active, curvature
+        and scores are taken along it.
+        """
         names = [*self.mean.names, *self.family.names, *self.law.free]
-        mean_params, params, law = self.unpack(x)
-        volatility = self.family.mirrored(np.array([params[n] for n in self.family.names]))
-        values = np.array([*self.mean.mirrored(mean_params), *volatility, *law_to_arch(self.law, law)])
-        backcast = math.log(self.presample) if self.family.process == "egarch" else self.presample
-        with np.errstate(all="ignore"):
-            try:
-                self.model.fix(values)
-                covariance = np.asarray(self.model.compute_param_cov(values, backcast=backcast, robust=True))
-            except np.linalg.LinAlgError:
-                return dict.fromkeys(names, math.nan)
-            jacobian = np.diag([scale if n in ("mu", "const") else 1.0 for n in names])
-            omega = self.n_mean
-            if self.family.process == "egarch":
-                for i, name in enumerate(names):
-                    if name.startswith("beta"):
-                        jacobian[omega, i] = -2.0 * math.log(scale)
-            else:
-                jacobian[omega, omega] = scale**self.family.power
-            errors = np.sqrt(np.diag(jacobian @ covariance @ jacobian.T))
-        return dict(zip(names, errors.tolist(), strict=True))
+        limits = np.vstack([np.eye(x.size), -np.eye(x.size), self.rows])
+        slack = limits @ x - np.concatenate([self.low, -self.high, self.limits])
+        along = np.eye(x.size)
+        if (slack < EDGE).any():
+            _, sizes, right = np.linalg.svd(limits[slack < EDGE])
+            along = right[int((sizes > 1e-12).sum()) :].T
+        held = np.abs(along).sum(axis=1) < 1e-12
+        steps = []
+        for column in along.T:
+            slopes = np.abs(limits[slack >= EDGE] @ column)
+            room = float(np.min(slack[slack >= EDGE] / np.maximum(slopes, 1e-12), initial=math.inf))
+            steps.append(min(ERROR_STEP * max(float(np.max(np.abs(column * x))), 0.1), 0.45 * room) * column)
+        sizes = np.array([math.sqrt(float(step @ step)) for step in steps])
+        bread = np.empty((sizes.size, sizes.size))
+        for i, one in enumerate(steps):
+            for j, two in enumerate(steps[: i + 1]):
+                same, other = self.cost(x + one + two) + self.cost(x - one - two), self.cost(x + one - two)
+                bread[i, j] = bread[j, i] = same - other - self.cost(x - one + two)
+        bread /= 4.0 * np.outer(sizes, sizes)
+        scores = np.array([(self.days(x + step) - self.days(x - step)) for step in steps]) / (2.0 * sizes[:, None])
+        usable = bool(sizes.size) and bool(np.isfinite(bread).all()) and bool((np.linalg.eigvalsh(bread) > 0).all())
+        if not usable:
+            return dict.fromkeys(names, math.nan)
+        half = along @ np.linalg.inv(bread)
+        jacobian = np.diag([scale if n in ("mu", "const") else 1.0 for n in names])
+        omega = self.n_mean
+        if self.family.process == "egarch":
+            for i, name in enumerate(names):
+                if name.startswith("beta"):
+                    jacobian[omega, i] = -2.0 * math.log(scale)
+        else:
+            jacobian[omega, omega] = scale**self.family.power
+        errors = np.sqrt(np.diag(jacobian @ half @ (scores @ scores.T) @ half.T @ jacobian.T))
+        return dict(zip(names, np.where(held, math.nan, errors).tolist(), strict=True))

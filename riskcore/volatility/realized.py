@@ -43,6 +43,9 @@ class RealizedGARCH(TwoStep):
     losses :math:`t_1 > 0` is leverage (for returns its sign is the other). Persistence is :math:`\beta + \delta g`,
     typically 0.95 to 0.99; :math:`\delta` is near 1.
 
+    Where x is missing its last value stands in for ten days of losses at most (not its forecast): a longer gap
+    leaves no window that holds it and no forecast after it.
+
     Parameters
     ----------
     column : str
@@ -134,6 +137,9 @@ class HEAVY(TwoStep):
     means of :math:`u^2` and x. A day's forecast needs the first equation alone; the second is for longer horizons
     (`ahead`). Typical values: b 0.5 to 0.8, a such that h has the level of :math:`u^2`.
 
+    Where x is missing its last value stands in for ten days of losses at most (not its forecast): a longer gap
+    leaves no window that holds it and no forecast after it.
+
     Parameters
     ----------
     column : str
@@ -170,14 +176,16 @@ class HEAVY(TwoStep):
         parts = [_heavy(shocks**2 / square, realized / level), _heavy(realized / level, realized / level)]
         (first, tries, fixed), (second, _, fixed_too) = parts
         factors = np.array([square, square / level, 1.0, level, 1.0, 1.0])
-        whole = np.concatenate([first, second]) * factors
+        relative = np.concatenate([first, second])
         return Estimates(
-            params=dict(zip(self.names, whole.tolist(), strict=True)),
+            params=dict(zip(self.names, (relative * factors).tolist(), strict=True)),
             presample=square,
             status=Status.boundary if fixed.any() else Status.retry if tries > 1 else Status.ok,
             attempts=tries,
             extra=(level,),
-            errors=partial(_heavy_errors, self.names, whole, shocks**2, realized.copy(), (fixed, fixed_too)),
+            errors=partial(
+                _heavy_errors, self.names, relative, factors, shocks**2 / square, realized / level, (fixed, fixed_too)
+            ),
         )
 
     def variance(self, shocks: FloatArray, realized: FloatArray | None, fit: TwoStepFit | Estimates) -> FloatArray:
@@ -217,16 +225,18 @@ def _heavy(y: FloatArray, x: FloatArray) -> tuple[FloatArray, int, BoolArray]:
 def _heavy_errors(
     names: tuple[str, ...],
     x: FloatArray,
+    factors: FloatArray,
     squares: FloatArray,
     realized: FloatArray,
     fixed: tuple[BoolArray, BoolArray],
 ) -> Mapping[str, float]:
+    """Of series of mean one, then in their units."""
     errors = [
         sandwich(
-            lambda theta, y=y: np.asarray(heavy_scores(theta, y, realized, float(y.mean()))),  # type: ignore[misc]
+            lambda theta, y=y: np.asarray(heavy_scores(theta, y, realized, 1.0)),  # type: ignore[misc]
             x[part],
             bound,
         )
         for y, part, bound in ((squares, slice(0, 3), fixed[0]), (realized, slice(3, 6), fixed[1]))
     ]
-    return dict(zip(names, np.concatenate(errors).tolist(), strict=True))
+    return dict(zip(names, (np.concatenate(errors) * factors).tolist(), strict=True))

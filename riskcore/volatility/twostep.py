@@ -58,6 +58,11 @@ class TwoStep(ABC):
     def needs_exog(self) -> tuple[str, ...]:
         """Names of the exogenous columns that are read."""
 
+    @property
+    def fresh_exog(self) -> tuple[str, ...]:
+        """Columns whose last value may stand in for a few days only: a realized variance moves every day."""
+        return self.needs_exog
+
     @abstractmethod
     def estimate(self, shocks: FloatArray, realized: FloatArray | None) -> Estimates:
         """The variance's parameters on one window of losses less their mean."""
@@ -98,8 +103,8 @@ class TwoStep(ABC):
         found = self.estimate(shocks, realized)
         variance = self.variance(shocks, realized, found)[:-1]
         require(bool((variance > 0).all()), "the variance must be positive on every day of the window", FitError)
-        sigma = np.sqrt(variance)
-        fitted = law if law.is_sample else law.fit(shocks / sigma)
+        sigma, told = np.sqrt(variance), slice(mean.hold, None)  # the days before are only conditioned on
+        fitted = law if law.is_sample else law.fit(shocks[told] / sigma[told])
         return TwoStepFit(
             mean=mean,
             mean_params=mean_params,
@@ -107,7 +112,7 @@ class TwoStep(ABC):
             law=fitted,
             presample=found.presample,
             n_obs=losses.size,
-            log_likelihood=log_likelihood(shocks, sigma, gaussian_if_sample(fitted)),
+            log_likelihood=log_likelihood(shocks[told], sigma[told], gaussian_if_sample(fitted)),
             status=found.status,
             attempts=found.attempts,
             errors=found.errors,
@@ -117,7 +122,10 @@ class TwoStep(ABC):
     def filter(
         self, losses: FloatArray, fit: VolatilityFit, exog: FloatArray | None = None
     ) -> tuple[FloatArray, FloatArray]:
-        """Means and volatilities of rows 0..n; NaN from a realized variance on that is missing or not positive."""
+        """Means and volatilities of rows 0..n, row t from rows before t.
+
+        NaN from a realized variance on that is missing or not positive; a HAR recovers after its longest mean.
+        """
         assert isinstance(fit, TwoStepFit), "fitted by `fit`"
         mu = fit.mean.path(losses, fit.mean_params)
         realized = None
@@ -210,12 +218,15 @@ def _curvature(objective: Objective, x: FloatArray, free: IntArray, low: FloatAr
 
 
 def sandwich(scores: Callable[[FloatArray], FloatArray], x: FloatArray, fixed: BoolArray) -> FloatArray:
-    """Standard errors ``A^-1 B A^-1`` of an estimate whose scores sum to zero; NaN for what lies on a bound."""
+    """Standard errors ``A^-1 B A^-1`` of an estimate whose scores sum to zero; NaN for what lies on a bound.
+
+    The estimate should be of series of about one: the steps of the differences have a smallest length.
+    """
     out = np.full(x.size, np.nan)
     free = np.flatnonzero(~fixed)
     bread = np.empty((free.size, free.size))
     for j, i in enumerate(free):
-        h = 1e-5 * max(abs(x[i]), 1e-8)
+        h = 1e-5 * max(abs(x[i]), 0.01)
         y, z = x.copy(), x.copy()
         y[i], z[i] = x[i] + h, x[i] - h
         bread[:, j] = (scores(y).sum(axis=0) - scores(z).sum(axis=0))[free] / (2.0 * h)

@@ -139,6 +139,13 @@ def test_threshold_path_has_the_laws_of_its_thresholds(residuals):
     )
 
 
+def test_a_shape_on_its_bound_has_no_error():
+    """A tail that ends abruptly."""
+    path = threshold_path(np.linspace(0.0, 1.0, 400) ** 0.3, least=40, most=0.12)
+    assert (path[:, 2] == SHAPES[0]).any()
+    np.testing.assert_array_equal(np.isnan(path[:, 3]), path[:, 2] == SHAPES[0])
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5, False])
 def test_a_share_outside_its_range(share):
     with pytest.raises(ConfigError, match=r"share must lie in \(0, 0.5\), got"):

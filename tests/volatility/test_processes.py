@@ -109,6 +109,22 @@ def test_a_simplex_where_others_fail(losses, monkeypatch):
         ours.fit(losses, mean=ConstantMean(), law=Empirical())
 
 
+def test_what_lies_on_a_bound_has_no_error_and_the_others_take_it_as_known():
+    """ARCH(2) with the second coefficient at zero has the errors of ARCH(1)."""
+    rng = np.random.default_rng(2)
+    losses = np.empty(900)
+    before = 0.0
+    for t in range(losses.size):
+        losses[t] = before = np.sqrt(0.6 + 0.3 * before**2) * rng.normal()
+    two, one = (ArchVolatility("arch", p).fit(losses, mean=ConstantMean(), law=Normal()) for p in (2, 1))
+    assert two.params["alpha2"] < 1e-6
+    assert two.status == Status.boundary
+    errors = two.errors()
+    assert np.isnan(errors["alpha2"])
+    for name, error in one.errors().items():
+        assert errors[name] == pytest.approx(error, rel=1e-3)
+
+
 def test_errors_are_for_people():
     with pytest.raises(ConfigError, match=r"process must be one of \('garch', .*\), got 'figarch'"):
         ArchVolatility("figarch")

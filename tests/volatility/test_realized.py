@@ -187,6 +187,41 @@ def test_units_are_those_of_losses_and_of_the_column(pair, heavy_pair):
             np.testing.assert_allclose(errors[1][same], errors[0][same], rtol=1e-4)
 
 
+def test_errors_are_those_of_the_likelihood_in_any_unit(heavy_pair):
+    """HEAVY's by differences of its QLIKE written out; then with standard deviations of 1e-2 and 1e-6."""
+    u, x = heavy_pair
+    fit = fitted(HEAVY(), u, x)
+    want = np.array(list(fit.errors().values()))
+    at, steps = np.array(list(fit.params.values())[:3]), 1e-4 * np.eye(3)
+
+    def days(theta):
+        h = [np.mean(u**2)]
+        for value in x[:-1]:
+            h.append(theta[0] + theta[1] * value + theta[2] * h[-1])
+        return -0.5 * (np.log(h) + u**2 / np.array(h))
+
+    scores = np.array([(days(at + s) - days(at - s)) / 2e-4 for s in steps])
+    bread = np.array([[(days(at + s + t) - days(at + s - t) - days(at - s + t) + days(at - s - t)).sum() / 4e-8
+                       for s in steps] for t in steps])  # fmt: skip
+    inverse = np.linalg.inv(bread)
+    np.testing.assert_allclose(want[:3], np.sqrt(np.diag(inverse @ scores @ scores.T @ inverse)), rtol=1e-4)
+    for sd in (1e-2, 1e-6):
+        small = fitted(HEAVY(), sd * u, sd**2 * x)
+        factors = np.array([sd**2, 1, 1, sd**2, 1, 1])
+        np.testing.assert_allclose(list(small.errors().values()), factors * want, rtol=1e-4)
+
+
+def test_the_first_day_of_an_autoregression_is_only_conditioned_on(pair):
+    u, x = pair
+    far = np.append(40.0, u[1:])  # a first loss that would tell of fat tails
+    fit = fitted(HEAVY(), far, x, mean=AR1(), law=StudentT())
+    mu, sigma = HEAVY().filter(far, fit, exog=x[:, None])
+    z = (far - mu[:-1]) / sigma[:-1]
+    assert fit.law == StudentT().fit(z[1:])
+    want = (fit.law.logpdf(z) - np.log(sigma[:-1]))[1:].sum()
+    assert fit.log_likelihood == pytest.approx(want, rel=1e-12)
+
+
 def test_leverage_has_the_sign_of_losses(pair):
     u, x = pair
     losses, gains = fitted(RealizedGARCH(), u, x), fitted(RealizedGARCH(), -u, x)
