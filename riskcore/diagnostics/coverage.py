@@ -65,4 +65,6 @@ def too_short(forecaster: Forecaster, parameter: str) -> str:
     covered = coverage_of(forecaster, parameter)
     if covered is None or covered.share >= ENOUGH:
         return ""
-    return f"interval too short: nominal 95 % held the truth in {covered.share:.0%} of samples ({covered.setting})"
+    return (
+        f"interval too short: nominal 95 % held the truth in {100 * covered.share:.0f} % of samples ({covered.setting})"
+    )

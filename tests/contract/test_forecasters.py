@@ -266,6 +266,8 @@ def test_ordering_where_there_is_a_law(name, losses):
 def test_a_row_that_is_ok_has_its_levels_in_order(name, losses):
     targets = [Target(m, x) for m in ("var", "es", "expectile") for x in (0.9, 0.95, 0.975)]
     targets = [t for t in targets if FORECASTERS[name].offers(t)]
+    if not targets:
+        pytest.skip("it offers one VaR, at another level")
     wild = np.concatenate([losses[:300], [0.2], losses[300:340]])  # one crash, and the days after it
     walk = walked(FORECASTERS[name], wild, targets=targets)
     places = offered(name, targets)

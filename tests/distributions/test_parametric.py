@@ -307,9 +307,11 @@ def test_fit_refuses_what_it_cannot_use() -> None:
 
 
 def test_registry() -> None:
-    assert [law.short for law in LAWS.values()] == ["normal", "t", "skewt", "ged", "fhs", "age-weighted"]
-    assert [law.is_sample for law in LAWS.values()] == [False] * 4 + [True] * 2
-    assert [law.free for law in LAWS.values()] == [(), ("nu",), ("nu", "skew"), ("shape",), (), ()]
+    assert [law.short for law in LAWS.values()] == [
+        "normal", "t", "skewt", "ged", "fhs", "age-weighted", "hull-white", "cornish-fisher", "tail-gpd",
+    ]  # fmt: skip
+    assert [law.is_sample for law in LAWS.values()] == [False] * 4 + [True] * 5
+    assert [law.free for law in LAWS.values()] == [(), ("nu",), ("nu", "skew"), ("shape",), (), (), (), (), ()]
     z = np.random.default_rng(0).standard_t(6, 300)
     for law in LAWS.values():
         fitted = law.fit(z)
