@@ -9,7 +9,7 @@ import numpy as np
 from riskcore._types import FloatArray
 from riskcore.backtests.base import ASYMPTOTIC, BacktestResult, chi2_sf, hit_details, prepare, undefined
 from riskcore.errors import DataError, require
-from riskcore.measures.paths import quantile_path_covariance
+from riskcore.measures.paths import nearest_bandwidth, quantile_path_covariance
 
 
 def dynamic_quantile_in_sample(
@@ -18,7 +18,7 @@ def dynamic_quantile_in_sample(
     r"""Test whether hits of an estimated VaR can be predicted from earlier hits, on the window of its estimation.
 
     .. math:: DQ = \frac{H'X (MM')^+ X'H}{p(1-p)} \sim \chi^2_{rank}, \quad
-              M = X' - \Big(\frac{1}{2nc}\sum_t 1\{|L_t - v_t| < c\} X_t \nabla v_t'\Big) D^{-1} \nabla v'
+              M = X' - \Big(\frac{1}{2nc}\sum_t 1\{|L_t - v_t| \le c\} X_t \nabla v_t'\Big) D^{-1} \nabla v'
 
     with :math:`H_t = 1\{L_t > v_t\} - (1-p)`, :math:`X_t = (H_{t-1}, \dots, H_{t-4})` and D as in
     :func:`riskcore.measures.paths.quantile_path_covariance`. The correction takes out of the regressors what the
@@ -36,17 +36,18 @@ def dynamic_quantile_in_sample(
     lags : int
         Lagged hits, 1 or more; the paper has 4.
     bandwidth : float, optional
-        c, by default that of the standard errors.
+        c, above 0; by default that of the standard errors.
 
     Returns
     -------
     BacktestResult
-        `details`: hits, expected_hits, lags, df (the rank), bandwidth. NaN without a hit or below ``2 lags + 3`` days.
+        `details`: hits, expected_hits, lags, df (the rank), bandwidth. NaN without a hit, below ``2 lags + 3`` days, or
+        where losses that equal their VaR leave no density.
 
     Raises
     ------
     ConfigError, DataError
-        For a level or shape that cannot be used; no day may be missing.
+        For a level, bandwidth or shape that cannot be used; no day may be missing.
 
     References
     ----------
@@ -64,6 +65,8 @@ def dynamic_quantile_in_sample(
     """
     name, null = "dynamic_quantile_in_sample", "hits of the estimated VaR have rate 1 - level whatever hits were before"
     require(isinstance(lags, int) and lags >= 1, f"lags must be a whole number of at least 1, got {lags!r}")
+    positive = bandwidth is None or (np.isfinite(bandwidth) and bandwidth > 0)
+    require(positive, f"bandwidth must be a finite number above 0 or None, got {bandwidth!r}")
     sample = prepare("raise", {"losses": losses, "var": var}, level, minimum=2 * lags + 3)
     x, v = sample.columns["losses"], sample.columns["var"]
     slopes: FloatArray = np.asarray(gradient, dtype=np.float64)
@@ -74,7 +77,14 @@ def dynamic_quantile_in_sample(
     reason = sample.reason or ("" if hits.any() and not hits.all() else "no hit, or nothing else")
     if reason:
         return undefined(name, null, sample, reason, details)
-    found = quantile_path_covariance(x, v, slopes, level, bandwidth=bandwidth)
+    flat = "no spread of the losses around the VaR to estimate a density"
+    width = nearest_bandwidth(x, v, level) if bandwidth is None else bandwidth
+    if not width > 0:
+        return undefined(name, null, sample, flat, details)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = quantile_path_covariance(x, v, slopes, level, bandwidth=width)
+    if not np.isfinite(found.density).all():
+        return undefined(name, null, sample, flat, details)
     h = hits - (1.0 - level)
     earlier = np.zeros((x.size, lags))
     for j in range(1, lags + 1):

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from scipy import special
 
-from riskcore._types import FloatArray, Target
+from riskcore._types import FloatArray, Status, Target
 from riskcore.distributions import Empirical
 from riskcore.errors import FitError, require
 from riskcore.forecasters.location_scale import FittedLocationScale
@@ -110,8 +110,8 @@ def expectile_band(
     ConfigError
         If the model is another one, the losses are not its window, or a setting lies outside its range.
     FitError
-        If the parameters' curvature has no inverse, as on the bound of a range (delta), or fewer than half of the
-        paths can be estimated (bootstrap).
+        If a parameter lies on its bound or the curvature has no inverse (delta; the bootstrap may do), or fewer than
+        half of the paths can be estimated (bootstrap).
 
     References
     ----------
@@ -152,6 +152,9 @@ def expectile_band(
 
 def _delta(fitted: FittedLocationScale, losses: FloatArray, level: float) -> tuple[float, float]:
     """Standard error of the forecast, and without the error of the parameters; in units of the losses."""
+    inside = fitted.status != Status.boundary
+    require(inside, "parameters must lie inside their ranges for the delta method, got one on its bound; "
+            "method='bootstrap' has no such condition", FitError)  # fmt: skip
     scale = float(losses.std())
     y, n = losses / scale, losses.size
     paths = _Paths(fitted, y, scale)

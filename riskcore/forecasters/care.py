@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def _regressors(losses: FloatArray, lags: int = 1) -> FloatArray:
     n = losses.size - lags + 1
     rows = [np.ones(max(n, 0))]
     for lag in range(lags):
-        part = slice(lags - 1 - lag, losses.size - lag)
+        part = slice(lags - 1 - lag, max(losses.size - lag, 0))
         rows += [losses[part], gain[part], loss[part]]
     return np.stack(rows)
 
@@ -52,8 +52,9 @@ class CARE:
     Taylor's: they minimise the asymmetric squares of the window, from a search of many starts, and the path starts at
     the expectile of the window's first 300 losses. An expectile target is fitted at its own level. VaR at p is the
     expectile whose share of exceedances in the window is at most 1-p (the smallest such level), and ES follows from it
-    by the identity of Taylor (2008). A window too short for a level (fewer losses beyond it than there are
-    coefficients) gives NaN for that target.
+    by the identity of Taylor (2008). For VaR and ES a window too short for a level (fewer losses beyond it than there
+    are coefficients) gives NaN, and so does one where the share asks for a level of 1/2 or less, for which the identity
+    does not hold; an expectile is estimated all the same.
 
     Parameters
     ----------
@@ -216,7 +217,7 @@ def _fit_windows(
             found = _recursive(settings, losses, starts[usable], stops[usable], cold[usable], key, chains[key])
             levels[usable, j], firsts[usable, j], agree[usable, j] = found[0], found[2], found[3]
             coefficients[usable, j] = found[1][:, :k]
-        boundary = np.asarray(_on_bound(settings, coefficients, firsts).any(axis=(1, 2)))
+        boundary = np.asarray(_on_bound(settings, coefficients, moments[:, 1, None]).any(axis=(1, 2)))
     return _Windows(levels, coefficients, firsts, moments[:, 0], state, usable, boundary, agree)
 
 
@@ -254,18 +255,20 @@ def _recursive(
         )
         return levels, points, firsts, agree
     firsts = first_expectiles(losses, starts, np.minimum(stops - starts, N_START), given)
+    if settings.form == "ig":  # the recursion has its square
+        firsts = np.abs(firsts)
     points, _, facts = recursive_windows(losses, starts, stops, cold, firsts, form, given, True, chain[:-1])
     return np.where(np.isnan(points[:, 0]), np.nan, given), points, firsts, facts[:, 1]
 
 
-def _on_bound(settings: CARE, coefficients: FloatArray, firsts: FloatArray) -> BoolArray:
-    """Which coefficients of a recursion lie on their bound."""
+def _on_bound(settings: CARE, coefficients: FloatArray, spreads: Any) -> BoolArray:
+    """Which coefficients of a recursion lie on their bound; `spreads` are standard deviations of the losses."""
     from riskcore.kernels.recursive import LARGEST_DECAY, LEAST_VARIANCE
 
     bound = np.zeros(coefficients.shape, dtype=np.bool_)
     bound[..., 1] = (coefficients[..., 1] <= EDGE) | (coefficients[..., 1] >= LARGEST_DECAY - EDGE)
     if settings.form == "ig":
-        bound[..., 0] = coefficients[..., 0] <= 2 * LEAST_VARIANCE * np.square(firsts)
+        bound[..., 0] = coefficients[..., 0] <= 2 * LEAST_VARIANCE * np.square(spreads)
         bound[..., 2] = coefficients[..., 2] <= EDGE
     return bound
 
@@ -282,7 +285,7 @@ def _errors(settings: CARE, losses: FloatArray, level: float, coefficients: Floa
     else:
         from riskcore.kernels.tail_rows import gradient_rows
 
-        response, free = losses, ~_on_bound(settings, coefficients, np.asarray(first))
+        response, free = losses, ~_on_bound(settings, coefficients, np.std(losses))
         path, gradient = gradient_rows(losses, RECURSIVE[settings.form], _point(coefficients), first, level, np.nan)
         gradient = gradient[:, : coefficients.size]
     covariance = expectile_path_covariance(response, path, gradient[:, free], float(level))
@@ -350,10 +353,12 @@ class FittedCARE:
         return {f"{t.label}.{n}": float(v) for t, row in values.items() for n, v in zip(names, row, strict=True)}
 
     def predict(self, losses: FloatArray, targets: Sequence[Target], last: int) -> FloatArray:
-        """Forecasts (last, k) for the steps after each of the last `last` rows."""
+        """Forecasts (last, k) for the steps after each of the last `last` rows; NaN with fewer rows than lags."""
         settings, n = self.settings, losses.size
         if settings.form == "linear":
-            rows = _regressors(losses[n - last - settings.lags + 1 :], settings.lags).T
+            rows = np.full((last, len(settings.coefficient_names)), np.nan)
+            known = _regressors(losses[max(n - last - settings.lags + 1, 0) :], settings.lags).T
+            rows[last - len(known) :] = known
             paths = {t: rows @ self.coefficients[t] for t in targets}
         else:
             bounds = (np.array([0]), np.array([n - last + 1]), np.array([n + 1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -44,7 +44,8 @@ class CAViaR:
         \text{adaptive: } v_t = v_{t-1} + b_1 \big( (1 + e^{-G (L_{t-1} - v_{t-1})})^{-1} - (1-p) \big)
 
     The coefficients minimise the quantile score of the window, from a search of many starts; the path starts at the
-    empirical VaR of the window's first 300 losses. The ES is Taylor's,
+    empirical VaR of the window's first 300 losses (its absolute value in indirect GARCH). That VaR is the rounded order
+    statistic of Engle and Manganelli, at 0.99 the third largest of 300. The ES is Taylor's,
 
     .. math:: e_t = (1 + e^{g_0}) v_t \quad\text{or}\quad e_t = v_t + x_t, \quad x_t = g_0 + g_1 (L_{t-1} - v_{t-1}) +
               g_2 x_{t-1} \text{ after a day with } L_{t-1} \ge v_{t-1}, \text{ else } x_{t-1}
@@ -186,8 +187,9 @@ def fit_windows(
     chain: FloatArray,
 ) -> Windows:
     """Estimate one level on losses [start, stop) of every window; `chain` holds the optima before and after."""
-    from riskcore.kernels.adaptive import LARGEST_STEP, LEAST_STEP, adaptive_windows
-    from riskcore.kernels.recursive import LARGEST_DECAY, LEAST_VARIANCE, N_COEFFICIENTS, recursive_windows
+    from riskcore.kernels.adaptive import adaptive_windows
+    from riskcore.kernels.asymmetric import window_moments
+    from riskcore.kernels.recursive import N_COEFFICIENTS, recursive_windows
     from riskcore.kernels.tail_rows import N_EXTRAS, shortfall_windows
 
     n, code = starts.size, FORMS.index(settings.form)
@@ -203,20 +205,18 @@ def fit_windows(
         return out
     begin, end = starts[enough], stops[enough]
     firsts = first_values_at_risk(losses, begin, end, level)
+    if settings.form == "ig":  # the recursion has its square
+        firsts = np.abs(firsts)
     if settings.form == "adaptive":
         steps, scores, agree, sharpness = adaptive_windows(losses, begin, end, firsts, level, settings.sharpness)
         points = np.zeros((steps.size, N_COEFFICIENTS))
         points[:, 0] = steps
-        scale = settings.sharpness / sharpness
-        edge = (steps <= LEAST_STEP * scale * (1 + EDGE)) | (steps >= LARGEST_STEP * scale * (1 - EDGE))
     else:
         points, scores, facts = recursive_windows(
             losses, begin, end, cold[enough], firsts, code, level, False, chain
         )  # fmt: skip
         agree, sharpness = facts[:, 1], np.full(scores.size, np.nan)
-        edge = (points[:, 1] <= EDGE) | (points[:, 1] >= LARGEST_DECAY - EDGE)
-        if settings.form == "ig":
-            edge |= (points[:, 2] <= EDGE) | (points[:, 0] <= 2 * LEAST_VARIANCE * np.square(firsts))
+    edge = _on_bound(settings, points, window_moments(losses, begin, end)[:, 1]).any(axis=1)
     extras, on_bound = shortfall_windows(
         losses, begin, end, code, points, firsts, level, sharpness, SHORTFALL_CODES[settings.es]
     )
@@ -266,7 +266,7 @@ def _tail_of(
 def _fill_errors(settings: CAViaR, losses: FloatArray, level: float, tail: TailFit) -> None:
     """Errors of the free coefficients; those of a multiplicative ES with what the VaR's coefficients add to them."""
     path, gradient = _gradient(settings, losses, level, tail)
-    free = _free(settings, tail.point)
+    free = ~_on_bound(settings, tail.point, np.std(losses))
     covariance = quantile_path_covariance(losses, path, gradient[:, free], level)
     tail.errors[free] = path_errors(covariance.covariance)
     if settings.es == "multiplicative" and tail.extras[0] > 0:
@@ -277,17 +277,22 @@ def _fill_errors(settings: CAViaR, losses: FloatArray, level: float, tail: TailF
         tail.shortfall_errors[0] = np.std(moves) / math.sqrt(losses.size) / tail.extras[0]
 
 
-def _free(settings: CAViaR, point: FloatArray) -> BoolArray:
-    """Coefficients that are not on their bound."""
-    from riskcore.kernels.recursive import LARGEST_DECAY
+def _on_bound(settings: CAViaR, points: FloatArray, spreads: Any) -> BoolArray:
+    """Which coefficients lie on their bound; `spreads` are standard deviations of the windows' losses."""
+    from riskcore.kernels.adaptive import LARGEST_STEP, LEAST_STEP
+    from riskcore.kernels.recursive import LARGEST_DECAY, LEAST_VARIANCE
 
-    names = COEFFICIENTS[settings.form]
-    free = np.ones(len(names), dtype=bool)
-    if settings.form != "adaptive":
-        free[1] = EDGE < point[1] < LARGEST_DECAY - EDGE
-        if settings.form == "ig":
-            free[2] = point[2] > EDGE
-    return free
+    found = points[..., : len(COEFFICIENTS[settings.form])]
+    bound = np.zeros(found.shape, dtype=np.bool_)
+    if settings.form == "adaptive":
+        least, largest = LEAST_STEP * spreads * (1 + EDGE), LARGEST_STEP * spreads * (1 - EDGE)
+        bound[..., 0] = (found[..., 0] <= least) | (found[..., 0] >= largest)
+        return bound
+    bound[..., 1] = (found[..., 1] <= EDGE) | (found[..., 1] >= LARGEST_DECAY - EDGE)
+    if settings.form == "ig":
+        bound[..., 0] = found[..., 0] <= 2 * LEAST_VARIANCE * np.square(spreads)
+        bound[..., 2] = found[..., 2] <= EDGE
+    return bound
 
 
 def _gradient(settings: CAViaR, losses: FloatArray, level: float, tail: TailFit) -> tuple[FloatArray, FloatArray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -113,6 +114,9 @@ class DynamicLevel:
         usable = losses.size >= LEAST_ROWS and scale > LEAST_SPREAD * float(np.max(np.abs(losses)))
         require(usable, f"losses must vary and be at least {LEAST_ROWS}, got {losses.size}", FitError)
         begin = losses.size // 2
+        known = begin * (1.0 - self.level) >= 1.0 - 1e-9
+        require(known, f"losses must be at least {2 * math.ceil(1.0 / (1.0 - self.level) - 1e-9)} for the VaR at "
+                f"{self.level!r} of their first half, got {losses.size}", FitError)  # fmt: skip
         inner = self._volatility(losses[:begin])
         mean, sigma = self.volatility.filter(losses, inner)
         _check(sigma)

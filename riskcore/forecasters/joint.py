@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from riskcore._types import FloatArray, Status, Target
+from riskcore._types import BoolArray, FloatArray, Status, Target
 from riskcore.errors import FitError, require
 from riskcore.forecasters.base import Fitted, Predictive
 from riskcore.measures import expected_shortfall, value_at_risk
@@ -46,7 +46,8 @@ class JointVaRES:
               x_t = g_0 + g_1 (L_{t-1} - v_{t-1}) + g_2 x_{t-1} \text{ if } L_{t-1} \ge v_{t-1}, \text{ else } x_{t-1}
 
     Taylor maximises the likelihood of an asymmetric Laplace law. That is the FZ0 score plus a term in the mean loss
-    over the ES, with which raw losses would estimate the ES less the mean loss; so FZ0 itself is minimised.
+    over the ES, with which raw losses would estimate the ES less the mean loss; so FZ0 itself is minimised. The path
+    starts at `value_at_risk` of the window's first 300 losses, at 0.99 the fourth largest.
 
     Parameters
     ----------
@@ -106,8 +107,9 @@ class FZGAS:
               \begin{pmatrix} v_{t-1} \\ e_{t-1} \end{pmatrix} + A \begin{pmatrix} v_{t-1} (h_{t-1} - (1-p)) \\
               h_{t-1} L_{t-1} / (1-p) - e_{t-1} \end{pmatrix}
 
-    from the window's own VaR and ES. Parameters are those of least mean FZ0 among paths with a hit, a positive VaR and
-    an ES above it. The hits are smoothed first, in the score and in the path; the minimum is then polished without.
+    from the window's own VaR and ES, by `value_at_risk` and `expected_shortfall`. Parameters are those of least mean
+    FZ0 among paths with a hit, a positive VaR and an ES above it. The hits are smoothed first, in the score and in the
+    path; the minimum is then polished without.
 
     Parameters
     ----------
@@ -220,11 +222,17 @@ class FittedJoint:
 
     @property
     def standard_errors(self) -> Mapping[str, float]:
-        """Sandwich errors with a kernel estimate of the density at the VaR; the hits of the path are taken as given."""
+        """Sandwich errors with a kernel estimate of the density at the VaR; the hits of the path are taken as given.
+
+        NaN for what moves with a parameter on its bound; the others' errors hold that one fixed.
+        """
         found: dict[str, float] = {}
         for p, level in self.levels.items():
             _, slopes = _reported(self.kind, level.point, self.scale)
-            variance = np.diag(slopes @ level.covariance @ slopes.T)
+            held = np.isnan(np.diag(level.covariance))
+            free = slopes[:, ~held]
+            variance = np.diag(free @ level.covariance[np.ix_(~held, ~held)] @ free.T)
+            variance = np.where((slopes[:, held] != 0).any(axis=1), np.nan, variance)
             errors = np.sqrt(np.where(variance > 0, variance, np.nan))
             found |= {f"{p!r}.{n}": float(x) for n, x in zip(self.names, errors, strict=True)}
         return found
@@ -341,7 +349,7 @@ def _fit_level(kind: str, x: FloatArray, level: float) -> Level:
     share = (kinds[:size] == joint.SHARE) | (kinds[:size] == joint.BELOW)
     bound = (share & (np.abs(theta) > NEAR)) | ((kinds[:size] == joint.POSITIVE) & (theta < TINY))
     agreeing = int(np.sum(np.asarray(soft) <= min(soft) + 1e-4))
-    covariance = _covariance(x, logs, model, level, first, q)
+    covariance = _covariance(x, logs, model, level, first, q, ~bound)
     return Level(q, first, lowest, covariance, len(soft), agreeing, bool(bound.any()), bool(settled))
 
 
@@ -360,18 +368,20 @@ def _first(kind: str, x: FloatArray, level: float, tail: tuple[float, float]) ->
 
 
 def _covariance(
-    x: FloatArray, logs: FloatArray, model: int, level: float, first: FloatArray, q: FloatArray
+    x: FloatArray, logs: FloatArray, model: int, level: float, first: FloatArray, q: FloatArray, free: BoolArray
 ) -> FloatArray:
-    r"""Covariance of the kernel's parameters: :math:`D^{-1} V D^{-1}/n`.
+    r"""Covariance of the kernel's `free` parameters: :math:`D^{-1} V D^{-1}/n`; NaN for those on a bound.
 
     V is the mean square of the score's slopes, D the mean of :math:`f_t(v_t)/((1-p) e_t) v_t' v_t'^T +
-    e_t' e_t'^T/e_t^2`; the density f is the share of losses within :math:`n^{-1/3}` of the VaR.
+    e_t' e_t'^T/e_t^2`; the density f is :math:`1\{|L_t - v_t| < c\}/(2c)` with c of :math:`n^{-1/3}` standard
+    deviations.
     """
     from riskcore.kernels import joint
 
     n, size, rest = x.size, q.size, 1.0 - level
     path, slopes, gradient = np.empty((2, n + 1)), np.empty((2, size, n)), np.empty(size)
     joint.score(x, logs, model, level, joint.EXACT, q, first, gradient, path, slopes)
+    out, slopes = np.full((size, size), np.nan), slopes[:, free]
     v, e = path[:, :-1]
     gap = x - v
     by_v = (1.0 - (gap > 0) / rest) / e
@@ -382,12 +392,13 @@ def _covariance(
     bread = (density / (rest * e) * slopes[0]) @ slopes[0].T / n + (slopes[1] / e**2) @ slopes[1].T / n
     unit = np.sqrt(np.diag(bread))
     if not (np.isfinite(bread).all() and (unit > 0).all() and np.isfinite(scores).all()):
-        return np.full((size, size), np.nan)
+        return out
     scaled = bread / np.outer(unit, unit)
-    if np.linalg.cond(scaled) > 1e12:
-        return np.full((size, size), np.nan)
+    if not free.any() or np.linalg.cond(scaled) > 1e12:
+        return out
     inverse = np.linalg.inv(scaled) / np.outer(unit, unit)
-    return np.asarray(inverse @ (scores @ scores.T / n) @ inverse / n)
+    out[np.ix_(free, free)] = inverse @ (scores @ scores.T / n) @ inverse / n
+    return out
 
 
 def _reported(kind: str, q: FloatArray, scale: float) -> tuple[FloatArray, FloatArray]:

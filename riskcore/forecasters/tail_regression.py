@@ -31,7 +31,8 @@ class ExpectileRegression:
     ``ExpectileRegression(lags=2, variance="garch", exog=("vix",))``. In losses, what raises risk has a positive
     coefficient. Regressors are centred and scaled inside; coefficients are reported in their own units. An expectile
     target is fitted at its own level; VaR at p is the expectile whose share of exceedances in the window is at most
-    1-p, and ES follows from it (Taylor 2008), as for `CARE`.
+    1-p, and ES follows from it (Taylor 2008), as for `CARE`; both are NaN where the share asks for a level of 1/2 or
+    less.
 
     Expectiles of different levels are fitted apart and may cross: the forecasts of each measure are sorted over its
     levels (Chernozhukov, Fernandez-Val & Galichon 2010), and ``params["rearranged"]`` is the share of the window's days
@@ -228,7 +229,8 @@ class FittedExpectileRegression:
         from dataclasses import replace
 
         values = self._values(rows, targets)
-        return replace(self, rearranged=float(np.mean((values != sorted_levels(values, targets)).any(axis=1))))
+        moved = (values != sorted_levels(values, targets)) & ~np.isnan(values)
+        return replace(self, rearranged=float(np.mean(moved.any(axis=1))))
 
     def _values(self, rows: FloatArray, targets: Sequence[Target]) -> FloatArray:
         columns = [of_target(t, _fitted(rows, self.scaled[t]), self.levels[t], self.mean_loss) for t in targets]

@@ -75,9 +75,10 @@ def closer(
     x: FloatArray, level: float, sharpness: float, first: float, middle: FloatArray, lowest: FloatArray, reach: float,
     fine: FloatArray, heights: FloatArray,
 ) -> float:  # fmt: skip
-    """Move ``middle[0]`` to the best of a grid around it that reaches so far in logarithms; the next grid's reach."""
+    """Move ``middle[0]`` to the best of a grid around it, in logarithms and within the range; the next grid's reach."""
     for i in range(LANES):
-        fine[i] = middle[0] * math.exp(reach * (2.0 * i / (LANES - 1) - 1.0))
+        step = middle[0] * math.exp(reach * (2.0 * i / (LANES - 1) - 1.0))
+        fine[i] = min(max(step, LEAST_STEP), LARGEST_STEP)
     adaptive_scores(x, level, sharpness, first, fine, heights)
     place = int(np.argmin(heights))
     if heights[place] < lowest[0]:

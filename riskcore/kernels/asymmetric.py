@@ -331,9 +331,10 @@ def level_at_share(
 ) -> tuple[float, int]:  # fmt: skip
     """Smallest level found by bisection of the log tail with at most `allowed` losses above: level, state.
 
-    NaN where even the smallest tail leaves more above. The fit at the smallest tail goes to `first`, a start for the
-    next window; `above` belongs to a level near the one returned. Once few losses can change sides between the ends,
-    only those are looked at; a fit that moves too far for that is settled on all losses.
+    NaN where even the smallest tail leaves more above, or where every level above 1/2 meets the share. The fit at the
+    smallest tail goes to `first`, a start for the next window; `above` belongs to a level near the one returned. Once
+    few losses can change sides between the ends, only those are looked at; a fit that moves too far for that is settled
+    on all losses.
     """
     k = d.size
     rows, close, ends = np.empty(CLOSE, dtype=np.int64), np.empty((k + 1, CLOSE)), np.empty((2, k))
@@ -364,7 +365,7 @@ def level_at_share(
             count, reach = -1, 1.2 * distance(ends[0], ends[1])
             if reach < np.inf:
                 count = close_by(y, q, n, lever, e, reach, rows, close)
-    return 1.0 - math.exp(low), FINE
+    return 1.0 - math.exp(low) if ends[1, 0] < np.inf else np.nan, FINE
 
 
 @njit(cache=True, error_model="numpy")

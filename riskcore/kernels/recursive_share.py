@@ -110,6 +110,8 @@ def settle_level(
 ) -> tuple[float, float, float]:  # fmt: skip
     """Logarithm of the tail of the level at which the residual is zero, NaN where there is none; score, first tail.
 
+    There is none either where every level above 1/2 leaves fewer losses above.
+
     The Illinois method between a level too small and one large enough; it ends at the latter. Descents begin at the
     optimum of the last level that was large enough: where there are several optima, one is followed. A level that was
     too small for another optimum is tried again.
@@ -159,7 +161,7 @@ def settle_level(
                 y = 0.5 * (inside + outside)
     for i in range(best.size):
         point[i] = best[i]
-    return inside, value, first
+    return np.nan if inside >= most else inside, value, first
 
 
 @njit(cache=True, error_model="numpy")
@@ -181,7 +183,7 @@ def share_windows(
 
     `kept` and ``near[0]``, the logarithm of the tail, hold the optima and the level of the window before the first at
     the start (NaN where there is none) and of the last one at the end. NaN where no level meets the share: fewer losses
-    may lie above than there are coefficients.
+    may lie above than there are coefficients, or the level would be 1/2 or less.
     """
     n_windows, longest = starts.size, max(1, np.max(stops - starts))
     points, levels = np.full((n_windows, N_COEFFICIENTS), np.nan), np.full(n_windows, np.nan)
@@ -253,7 +255,7 @@ def share_windows(
         if np.isnan(y):
             n_kept = 0
             continue
-        levels[w], firsts[w] = 1.0 - math.exp(y), first * scale
+        levels[w], firsts[w] = 1.0 - math.exp(y), (abs(first) if root else first) * scale
         points[w] = found[now]
         points[w, 0] *= unit
         reached[now] = -1.0  # first, whatever the scores of those that are the same to rounding

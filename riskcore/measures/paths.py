@@ -39,7 +39,7 @@ def quantile_path_covariance(
     r"""Covariance of the coefficients of a CAViaR.
 
     .. math:: D^{-1} A D^{-1}/n, \quad A = \frac{p(1-p)}{n}\sum_t \nabla v_t \nabla v_t', \quad
-              D = \frac{1}{2 n c} \sum_t 1\{|L_t - v_t| < c\} \nabla v_t \nabla v_t'
+              D = \frac{1}{2 n c} \sum_t 1\{|L_t - v_t| \le c\} \nabla v_t \nabla v_t'
 
     Parameters
     ----------

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import riskcore as rc
-from riskcore import FORECASTERS, LocationScale, Target
+from riskcore import FORECASTERS, LocationScale, Status, Target
 from riskcore.diagnostics import expectile_band
 from riskcore.distributions import Empirical
-from riskcore.errors import ConfigError
+from riskcore.errors import ConfigError, FitError
 from riskcore.volatility import GARCH, ZeroMean
 
 ZERO = LocationScale(mean=ZeroMean(), volatility=GARCH(), law=Empirical())
@@ -138,3 +138,12 @@ def test_errors():
     moving = LocationScale(mean=rc.AR1(), volatility=GARCH(), law=Empirical()).fit(losses, [])
     with pytest.raises(ConfigError, match=r"zero or constant mean, got AR1\(\)"):
         expectile_band(moving, losses, 0.95)
+
+
+def test_on_a_bound_only_the_bootstrap_has_an_error():
+    losses = np.random.default_rng(0).standard_normal(300)  # no clusters: alpha is zero
+    fitted = ZERO.fit(losses, [])
+    assert fitted.status == Status.boundary
+    with pytest.raises(FitError, match="one on its bound; method='bootstrap'"):
+        expectile_band(fitted, losses, 0.95)
+    assert expectile_band(fitted, losses, 0.95, method="bootstrap", n_draws=20).standard_error > 0

@@ -420,3 +420,40 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(form):
     rng = np.random.default_rng(17)
     held = np.mean([scale_model_coverage(form, rng) for _ in range(100)], axis=0)
     assert (held > 0.95 - 4 * math.sqrt(0.95 * 0.05 / 100)).all()
+
+
+@pytest.mark.parametrize("form", ["linear", "sav", "as", "ig"])
+def test_a_share_that_asks_for_a_level_below_a_half_gives_nan(form):
+    """Fewer than 0.4 of skewed losses exceed even their mean; of losses skewed the other way more do."""
+    targets = [Target("var", 0.6), Target("es", 0.6), Target("expectile", 0.6)]
+    losses = np.random.default_rng(5).standard_exponential(400) ** 1.5
+    assert np.mean(losses > losses.mean()) < 0.35
+    fitted = CARE(form).fit(losses, targets)
+    values = fitted.predict(losses, targets, 3)
+    assert np.isnan(values[:, :2]).all()
+    assert math.isnan(fitted.levels[targets[0]])
+    assert np.isfinite(values[:, 2]).all()
+    block = WalkForward(400, 1).blocks(401)
+    np.testing.assert_array_equal(CARE(form).walk(losses, targets, list(block)).values, values[-1:])
+    other = CARE(form).fit(10 - losses, targets)
+    assert 0.5 < other.levels[targets[0]] < 1
+    assert np.isfinite(other.predict(10 - losses, targets, 3)).all()
+
+
+def test_an_indirect_garch_of_negative_expectiles_starts_from_their_size():
+    losses, target = np.random.default_rng(1).normal(-3, 1, 400), Target("expectile", 0.9)
+    fitted = CARE("ig").fit(losses, [target])
+    assert fitted.firsts[target] == pytest.approx(-expectile(losses[:300], 0.9), rel=1e-12)
+    assert fitted.predict(losses, [target], 400).min() > 0
+
+
+def test_more_lags_than_rows_give_nan_in_the_first_rows(losses):
+    model, target = CARE("linear", lags=3), Target("expectile", 0.95)
+    fitted = model.fit(losses, [target])
+    for n in (1, 2, 10):
+        whole = fitted.predict(losses[:n], [target], n)
+        assert whole.shape == (n, 1)
+        assert np.isnan(whole[:2]).all()
+        if n > 2:
+            np.testing.assert_allclose(whole[2:], fitted.predict(losses[:n], [target], n - 2), rtol=1e-14)
+            assert np.isfinite(whole[2:]).all()

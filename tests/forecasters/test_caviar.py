@@ -385,3 +385,68 @@ def test_errors(market):
     fitted = CAViaR("sav").fit(market[:300], [Target("var", 0.9)])
     with pytest.raises(ConfigError, match=r"level must be one of those fitted, \(0.9,\), got 0.95"):
         fitted.path(market[:300], 0.95)
+
+
+def without_constant(seed, n=600):
+    """Losses whose variance is an average of past squares: indirect GARCH with b0 of zero."""
+    rng, h, out = np.random.default_rng(seed), 1.0, np.empty(n)
+    for t in range(n):
+        out[t] = math.sqrt(h) * rng.standard_normal()
+        h = 0.94 * h + 0.06 * out[t] ** 2
+    return out
+
+
+@pytest.mark.parametrize("level", [0.6, 0.9])
+def test_a_coefficient_on_its_bound_has_no_error_and_the_others_hold_it_fixed(level):
+    """Also where the VaR is far below a standard deviation, in which the bound of b0 is measured."""
+    losses, name = without_constant(4), f"var_{level}"
+    fitted = CAViaR("ig", "none").fit(losses, [Target("var", level)])
+    assert fitted.status == Status.boundary
+    assert fitted.params[f"{name}.b0"] == pytest.approx(1e-8 * np.var(losses), rel=1e-6)
+    assert math.isnan(fitted.standard_errors[f"{name}.b0"])
+    path, gradient = fitted.path(losses, level)
+    want = quantile_path_covariance(losses, path, gradient[:, 1:], level).covariance
+    errors = [fitted.standard_errors[f"{name}.b{i}"] for i in (1, 2)]
+    np.testing.assert_allclose(errors, np.sqrt(np.diag(want)), rtol=1e-12)
+    assert np.isfinite(errors).all()
+
+
+def test_the_adaptive_step_stays_in_its_range_and_has_no_error_on_its_edge():
+    losses = np.random.default_rng(0).standard_normal(500)  # a VaR that does not move: the least step
+    fitted = CAViaR("adaptive").fit(losses, [Target("var", 0.95), Target("es", 0.95)])
+    assert fitted.status == Status.boundary
+    assert fitted.params["var_0.95.b1"] == pytest.approx(1e-3 * np.std(losses), rel=1e-12)
+    assert math.isnan(fitted.standard_errors["var_0.95.b1"])
+    path, _ = fitted.path(losses, 0.95)  # the multiple's error is then that of a mean over a known path
+    over = np.maximum(losses - path, 0) / (0.05 * path)
+    want = np.std(over) / math.sqrt(500) / over.mean()
+    assert fitted.standard_errors["es_0.95.g0"] == pytest.approx(want, rel=1e-10)
+
+
+def test_indirect_garch_starts_from_the_size_of_a_negative_var():
+    losses = np.random.default_rng(1).normal(-3, 1, 400)
+    target = Target("var", 0.9)
+    fitted = CAViaR("ig", "none").fit(losses, [target])
+    first = np.sort(losses[:300])[-30]
+    assert first < 0
+    assert fitted.tails[0.9].first == -first
+    path, _ = fitted.path(losses, 0.9)
+    assert path.min() > 0
+    assert np.mean(quantile_score(losses, path, 0.9)) == pytest.approx(fitted.tails[0.9].score, rel=1e-9)
+
+
+def test_dynamic_quantile_in_sample_without_a_density():
+    """Most losses equal their VaR, so that the nearest losses have no distance from it."""
+    losses = np.zeros(100)
+    losses[::10] = 1.0
+    flat = dynamic_quantile_in_sample(losses, np.zeros(100), np.ones((100, 1)), 0.9)
+    assert math.isnan(flat.p_value)
+    assert flat.details["reason"] == "no spread of the losses around the VaR to estimate a density"
+    near = np.linspace(-1e-320, 1e-320, 100)  # a width that is there, a density that is not
+    tiny = dynamic_quantile_in_sample(near, np.zeros(100), np.full((100, 1), 1e10), 0.9)
+    assert tiny.details["reason"] == flat.details["reason"]
+    given = dynamic_quantile_in_sample(losses, np.zeros(100), np.ones((100, 1)), 0.9, bandwidth=0.5)
+    assert math.isfinite(given.p_value)
+    for wrong in (0.0, -1.0, math.nan):
+        with pytest.raises(ConfigError, match="bandwidth must be a finite number above 0 or None, got"):
+            dynamic_quantile_in_sample(losses, np.zeros(100), np.ones((100, 1)), 0.9, bandwidth=wrong)

@@ -227,3 +227,10 @@ def test_the_terminal_says_what_a_moving_level_is(table):
     assert "expectile moving" in scores
     assert "not comparable across models" in scores
     assert "expectile VaR, day's level" in _tests(rc.backtest_table(table, p_value="asymptotic"))
+
+
+def test_the_first_half_must_have_a_loss_beyond_the_level():
+    losses = la.series(200, seed=4)
+    with pytest.raises(FitError, match=r"losses must be at least 200 for the VaR at 0.99 of their first half, got 199"):
+        DynamicLevel(0.99).fit(losses[:199], [Target("var", 0.99)])
+    assert np.isfinite(DynamicLevel(0.99).fit(losses, [Target("var", 0.99)]).first)

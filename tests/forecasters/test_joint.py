@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +210,37 @@ def test_statuses_say_what_happened(losses):
     assert fitted.attempts == 4
     assert math.isnan(fitted.log_likelihood)
     assert fitted.predictive(losses, 1) is None
+
+
+def test_a_parameter_on_its_bound_has_no_error_and_the_others_hold_it_fixed():
+    losses = np.random.default_rng(1).standard_normal(800)
+    fitted = JointVaRES("sav").fit(losses, [ES])
+    (level,) = fitted.levels
+    errors, params = fitted.standard_errors, fitted.params
+    assert fitted.status == Status.boundary
+    assert params[f"{level}.b1"] == pytest.approx(0.995, abs=1e-3)
+    assert math.isnan(errors[f"{level}.b1"])
+    v, e = fitted.path(losses, level)[:, :-1]
+    scale, rest, b1 = np.std(losses), 1 - level, params[f"{level}.b1"]
+    dv = np.zeros((3, 800))  # by b0, b2 and g0; the recursion by hand
+    for t in range(799):
+        dv[:, t + 1] = b1 * dv[:, t] + [1.0, abs(losses[t]), 0.0]
+    de = dv * e / v + np.outer([0.0, 0.0, 1.0], e - v)
+    by_v = (1 - (losses > v) / rest) / e
+    by_e = (1 - v / e - np.maximum(losses - v, 0) / (rest * e)) / e
+    scores, width = by_v * dv + by_e * de, scale * 800 ** (-1 / 3)
+    density = (np.abs(losses - v) < width) / (2 * width)
+    bread = (density / (rest * e) * dv) @ dv.T / 800 + (de / e**2) @ de.T / 800
+    covariance = np.linalg.inv(bread) @ (scores @ scores.T / 800) @ np.linalg.inv(bread) / 800
+    want = np.sqrt(np.diag(covariance))
+    np.testing.assert_allclose([errors[f"{level}.{n}"] for n in ("b0", "b2", "g0")], want, rtol=1e-5)
+
+
+def test_what_moves_with_a_parameter_on_its_bound_has_no_error():
+    losses = np.random.default_rng(1).standard_normal(800)
+    fitted = FZGAS("one-factor").fit(losses, [ES])
+    (level,) = fitted.levels
+    covariance = np.diag([1.0, 1.0, 1.0, np.nan])  # the last is ln(A/B), on which only A depends
+    held = replace(fitted.levels[level], covariance=covariance)
+    errors = replace(fitted, levels={level: held}).standard_errors
+    assert [math.isnan(errors[f"{level}.{n}"]) for n in ("b", "g", "A", "B")] == [False, False, True, False]

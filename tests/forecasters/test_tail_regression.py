@@ -154,3 +154,12 @@ def test_what_is_refused(sample):
         ExpectileRegression().fit(losses[:11], TARGETS)
     with pytest.raises(FitError, match="losses are constant"):
         ExpectileRegression().fit(np.full(100, 0.01), TARGETS)
+
+
+def test_a_target_without_a_forecast_does_not_count_as_sorted(sample):
+    """120 losses leave fewer beyond 0.999 than regressors: NaN there, and nothing was rearranged elsewhere."""
+    losses, vix = sample
+    targets = [Target("var", 0.9), Target("var", 0.999), Target("expectile", 0.9)]
+    fit = ExpectileRegression(lags=2, exog=("vix",)).fit(losses[:120], targets, exog=vix[:120])
+    assert np.isnan(fit.levels[targets[1]])
+    assert fit.params["rearranged"] == 0.0
