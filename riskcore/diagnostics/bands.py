@@ -121,7 +121,8 @@ def expectile_band(
     Examples
     --------
     >>> from riskcore.forecasters import FORECASTERS
-    >>> losses = 0.01 * np.random.default_rng(5).standard_t(5, 1000)
+    >>> losses = 0.01 * np.random.default_rng(4).standard_t(5, 1000)
+    >>> losses[1:] *= 1 + 20 * np.abs(losses[:-1])
     >>> fitted = FORECASTERS["gjr-fhs"].fit(losses, [])
     >>> band = expectile_band(fitted, losses, 0.95)
     >>> band.low < band.forecast < band.high, band.standard_error > band.residual_error
