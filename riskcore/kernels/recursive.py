@@ -41,6 +41,10 @@ SLOW, FAST, CLOSE = 0.5, 0.02, 0.9
 """Factors of the width from one descent to the next: above and below CORNERS at least, and where none is nearer."""
 
 
+ASTRAY = 1.5
+"""A start ahead, along the drift of the optimum, that ends at so many times the score was carried astray."""
+
+
 @njit(cache=True, error_model="numpy")
 def regressors(x: FloatArray, form: int, u: FloatArray, v: FloatArray) -> None:
     """Fill `u` and `v` with the form's regressors; `v` is left empty where there is one only."""
@@ -320,15 +324,22 @@ def polish(
         point.copy(),
         point.copy(),
     )
-    wider = 0.0
+    wider, before = 0.0, np.inf
     while True:
         last = squares or width <= fine
         enough = GAIN if last and fine <= FINEST else 1e-6 * abs(width)
         most = SOON if wider > 0.0 else MOST
-        value, count, arrived = descend(
-            x, u, v, root, level, width, first, point, low, high, work, enough, most, lean
-        )  # fmt: skip
-        total += count
+        value, arrived, count = np.inf, False, 0
+        for start in range(2):
+            if start == 1:
+                point[:] = centre
+            value, count, arrived = descend(
+                x, u, v, root, level, width, first, point, low, high, work, enough, most, lean
+            )  # fmt: skip
+            total += count
+            if not value > ASTRAY * before:
+                break
+        before = value
         if not arrived and wider > 0.0 and factor < CLOSE:
             factor = math.sqrt(factor)
         elif last:
