@@ -450,3 +450,15 @@ def test_dynamic_quantile_in_sample_without_a_density():
     for wrong in (0.0, -1.0, math.nan):
         with pytest.raises(ConfigError, match="bandwidth must be a finite number above 0 or None, got"):
             dynamic_quantile_in_sample(losses, np.zeros(100), np.ones((100, 1)), 0.9, bandwidth=wrong)
+
+
+def test_a_start_carried_astray_is_not_the_fit(shared_data):
+    """FTSE 100, 1,000 days to January 2012: a start ahead of the optimum once ended at a VaR of -113 %."""
+    prices = pd.read_csv(shared_data / "ftse100_1984_2025.csv")
+    losses = -np.diff(np.log(prices["close"].dropna().to_numpy()))
+    window = losses[6082:7082]
+    fitted = CAViaR("as").fit(window.copy(), [Target("var", 0.99)])
+    path, _ = fitted.path(window, 0.99)
+    constant = np.full(window.size, value_at_risk(window, 0.99))
+    assert quantile_score(window, path[:1000], 0.99).mean() < quantile_score(window, constant, 0.99).mean()
+    assert 0 < path.min() < path.max() < 0.2
