@@ -91,12 +91,21 @@ def walk_forward(
         size = chain  # a chain that lacks a value goes the way of the definition, and no other because of it
     for start in range(begin, last, size):
         chunk = blocks[start : min(start + size, last)]
-        for done in walker.many(chunk) or map(walker.step, chunk):
-            if tick is not None and done.test.stop > first:
-                tick(min(done.test.stop, stop) - max(done.test.start, first))
+        if walker.many(chunk):
+            _tell(tick, chunk, first, stop)
+            continue
+        for block in chunk:
+            walker.step(block)
+            _tell(tick, [block], first, stop)
     out = walker.out
     _mark_implausible(out, losses, targets, plan.window)
     return out
+
+
+def _tell(tick: Callable[[int], None] | None, blocks: Sequence[Block], first: int, stop: int) -> None:
+    """Tell how many of the rows [first, stop) these blocks have done."""
+    if tick is not None and blocks[-1].test.stop > first:
+        tick(min(blocks[-1].test.stop, stop) - max(blocks[0].test.start, first))
 
 
 @dataclass(frozen=True)
@@ -137,20 +146,20 @@ class _Walker:
         )
         self.good: _Good | None = None
 
-    def many(self, blocks: Sequence[Block]) -> Sequence[Block]:
-        """Forecast the rows of many blocks at once; nothing is done and no block is returned where there is no way to.
+    def many(self, blocks: Sequence[Block]) -> bool:
+        """Forecast the rows of many blocks at once; False, with nothing done, where there is no way to.
 
         A chain of refits in which one failed goes the way of the definition, which knows what stands in.
         """
         walk = getattr(self.forecaster, "walk", None)
         first, stop = blocks[0].test.start, blocks[-1].test.stop
         if walk is None or not self.knows(blocks[0].train.start, stop - 1):
-            return ()
+            return False
         # a forecast sees no loss from its own day on, whoever makes it
         seen = slice(0, stop - 1)
         walked = walk(self.losses[seen].copy(), self.offered, blocks, **self._given(self.forecaster, seen))
         if walked is None:
-            return ()
+            return False
         self._keep(first, stop, walked.values, walked.status, walked.predictive)
         failed = walked.status == Status.failed
         for start in range(0, len(blocks), defaults.COLD_START_EVERY):
@@ -162,7 +171,7 @@ class _Walker:
                 for block in chain:
                     self.step(block)
         self.good, self.begin = None, blocks[-1].index + 1
-        return blocks
+        return True
 
     def knows(self, start: int, stop: int) -> bool:
         """Whether every exogenous column has a value on the rows [start, stop)."""
@@ -176,7 +185,7 @@ class _Walker:
         assert self.exog is not None, "a forecaster that reads columns is not walked without"
         return {"exog": self.exog[rows][:, [self.names.index(name) for name in names]]}
 
-    def step(self, block: Block) -> Block:
+    def step(self, block: Block) -> None:
         """Refit at the block's start and forecast its rows."""
         good, fresh = self._refit(block, self.good)
         if good is None and block.index == self.begin:  # a walk that begins late has no fit to fall back on yet
@@ -187,7 +196,6 @@ class _Walker:
             self._write(block.test.start, block.test.stop, own, good.start, good.fitted.status)
         else:
             self._stand_in(block, good)
-        return block
 
     def _refit(self, block: Block, good: _Good | None) -> tuple[_Good | None, bool]:
         cold = block.index % defaults.COLD_START_EVERY == 0
