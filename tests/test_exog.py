@@ -236,21 +236,19 @@ def test_fit_model_reads_them_too(losses, exog):
         fit_model(losses["A"], Sum(), TARGETS, window=60)
 
 
-def test_a_realized_variance_is_carried_for_ten_days_only(losses):
-    """Other columns for as long as they are missing, also where both are read in one run."""
+def test_a_realized_variance_is_not_carried(losses):
+    """Its model forecasts it; other columns are, also where both are read in one run."""
     days = losses.index
     rv = pd.DataFrame({"rv": 1.0 + np.arange(days.size), "x": 2.0}, days)
     rv.loc[days[60:72], :] = np.nan
     rv.loc[days[80:90], :] = np.nan
     table = exog_of_assets(rv, losses[["A"]], {"heavy": FORECASTERS["heavy-t"], "sum": Sum(("x", "rv"))})["A"]
     got = rows_of(table, FORECASTERS["heavy-t"], days, "A")[:, 0]
-    want = rv["rv"].ffill().to_numpy(copy=True)
-    want[70:72] = np.nan
-    np.testing.assert_array_equal(got, want)
+    np.testing.assert_array_equal(got, rv["rv"])
     np.testing.assert_array_equal(rows_of(table, Sum(("x", "rv")), days, "A"), rv[["x", "rv"]].ffill())
-    np.testing.assert_array_equal(rows_of(rv, FORECASTERS["heavy-t"], days, "A")[:, 0], want)
+    np.testing.assert_array_equal(rows_of(rv, FORECASTERS["heavy-t"], days, "A")[:, 0], rv["rv"])
     failed = fit_model(losses["A"].iloc[:80], "heavy-t", TARGETS, window=60, exog=rv[["rv"]])
-    assert "exog column `rv` must be known on every day of the window, got 2 without" in failed.failure
+    assert "exog column `rv` must not be missing for more than 10 days of losses in a row" in failed.failure
     assert fit_model(losses["A"], "heavy-t", TARGETS, window=45, exog=rv[["rv"]]).failure == ""
 
 

@@ -96,8 +96,8 @@ class LocationScale:
 
     @property
     def fresh_exog(self) -> tuple[str, ...]:
-        """Names of those whose last value may stand in for a few days only: realized variances."""
-        return fresh_names(self.volatility)
+        """Names of those that are not carried forward, because the volatility forecasts them: realized variances."""
+        return tuple(name for name in fresh_names(self.volatility) if name not in exog_names(self.mean))
 
     def _columns(self, part: object, exog: FloatArray | None) -> FloatArray:
         """The columns that a part reads, out of those of the model."""
@@ -118,7 +118,7 @@ class LocationScale:
         """Estimate on one window, warm from `start` where the volatility is optimised; FitError if nothing serves."""
         warm = start.estimate if isinstance(start, FittedLocationScale) and self.volatility.estimated else None
         if self.needs_exog:
-            exog = known_window(exog, self.needs_exog, losses.size)
+            exog = known_window(exog, self.needs_exog, losses.size, self.fresh_exog)
         first = None
         if isinstance(self.mean, ExogMean):
             columns = self._columns(self.mean, exog)

@@ -16,13 +16,20 @@ HUGE = 1e300
 
 
 @njit(cache=True, error_model="numpy")
-def linear_path(w: float, a: float, b: float, x: FloatArray, first: float) -> FloatArray:
-    """Rows 0..n of ``h[t+1] = w + a x[t] + b h[t]``, h[0] = `first`."""
-    out = np.empty(x.size + 1)
+def linear_path(
+    w: float, a: float, b: float, x: FloatArray, first: float, level: float, slope: float
+) -> tuple[FloatArray, FloatArray]:
+    """Rows 0..n of ``h[t+1] = w + a x[t] + b h[t]``, h[0] = `first`, and x as used.
+
+    For an x[t] that is NaN stands what is expected of it, ``level + slope h[t]``.
+    """
+    out, used = np.empty(x.size + 1), x.copy()
     out[0] = first
     for t in range(x.size):
-        out[t + 1] = w + a * x[t] + b * out[t]
-    return out
+        if math.isnan(used[t]):
+            used[t] = level + slope * out[t]
+        out[t + 1] = w + a * used[t] + b * out[t]
+    return out, used
 
 
 @njit(cache=True, error_model="numpy")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from riskcore._types import FloatArray
+from riskcore._types import BoolArray, FloatArray
 from riskcore.errors import FitError, require
+
+LONGEST_GAP = 10
+"""Days of losses in a row for which a realized variance may be missing: its forecasts stand in."""
 
 
 def exog_names(part: object) -> tuple[str, ...]:
@@ -18,7 +21,7 @@ def exog_names(part: object) -> tuple[str, ...]:
 
 
 def fresh_names(part: object) -> tuple[str, ...]:
-    """Names of those columns whose last value may stand in for a few days only; as a rule none.
+    """Names of those columns that are not carried forward where they are missing; as a rule none.
 
     >>> fresh_names(object())
     ()
@@ -26,7 +29,19 @@ def fresh_names(part: object) -> tuple[str, ...]:
     return tuple(getattr(part, "fresh_exog", ()))
 
 
-def known_window(exog: FloatArray | None, names: tuple[str, ...], n_rows: int) -> FloatArray:
+def too_long(missing: BoolArray) -> BoolArray:
+    """Rows that are missing, as are at least the `LONGEST_GAP` rows before them.
+
+    >>> np.flatnonzero(too_long(np.arange(20) > 7)).tolist()
+    [18, 19]
+    """
+    last = np.maximum.accumulate(np.where(missing, -1, np.arange(missing.size)))
+    return np.asarray(np.arange(missing.size) - last > LONGEST_GAP)
+
+
+def known_window(
+    exog: FloatArray | None, names: tuple[str, ...], n_rows: int, fresh: tuple[str, ...] = ()
+) -> FloatArray:
     """The window's columns, checked.
 
     Parameters
@@ -37,11 +52,13 @@ def known_window(exog: FloatArray | None, names: tuple[str, ...], n_rows: int) -
         Names of its columns.
     n_rows : int
         Number of losses.
+    fresh : tuple of str
+        Names of those that may be missing for up to `LONGEST_GAP` days in a row: the model forecasts them.
 
     Raises
     ------
     FitError
-        For a column that is not known on every day of the window.
+        For a column that is not known on every day of the window, or missing for too long.
     """
     shape = None if exog is None else exog.shape
     ok = exog is not None and shape == (n_rows, len(names))
@@ -50,7 +67,13 @@ def known_window(exog: FloatArray | None, names: tuple[str, ...], n_rows: int) -
     )
     assert exog is not None  # said by `ok`
     for name, column in zip(names, exog.T, strict=True):
-        missing = int((~np.isfinite(column)).sum())
+        unknown = ~np.isfinite(column)
+        if name in fresh:
+            long = bool(too_long(unknown).any()) or bool(unknown.all())
+            require(not long, f"exog column `{name}` must not be missing for more than {LONGEST_GAP} days of losses in "
+                    "a row in a window, got a longer gap", FitError)  # fmt: skip
+            unknown = np.isinf(column)
+        missing = int(unknown.sum())
         require(missing == 0, f"exog column `{name}` must be known on every day of the window, got {missing} without",
                 FitError)  # fmt: skip
     return exog

@@ -32,8 +32,8 @@ class HAR(TwoStep):
     (half the residual variance, or Duan's smearing factor) is in it. In levels a fit is clipped to the range of x in
     the window, for :math:`|u|` and :math:`u^2` from below to the smallest of its longest means. Days before the window
     count as its mean of x. The law is estimated from the standardised losses. Where a realized variance is missing, its
-    last value stands in for ten days of losses at most (not the fitted value): a longer gap leaves no window that holds
-    it and no forecast after it.
+    fitted value stands in (of a logarithm the exponential), in the estimation at the estimates themselves, for ten days
+    of losses at most: a longer gap leaves no window that holds it and no forecast after it.
 
     Parameters
     ----------
@@ -116,19 +116,28 @@ class HAR(TwoStep):
             errors=partial(_white_errors, self.coefficient_names, x[longest:].copy(), means.copy()),
         )
 
-    def variance(self, shocks: FloatArray, realized: FloatArray | None, fit: TwoStepFit | Estimates) -> FloatArray:
-        """Variances of rows 0..n."""
+    def paths(
+        self, shocks: FloatArray, realized: FloatArray | None, fit: TwoStepFit | Estimates
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """Variances of rows 0..n, and the realized variance, if it is read, with forecasts for NaN."""
         floor, low, high, before = fit.extra
         x = self._measure(shocks, realized, floor)
-        fitted = np.full(x.size + 1, fit.params["b0"])
-        for name, mean in zip(self.coefficient_names[1:], self._means(x, before), strict=True):
-            fitted += fit.params[name] * mean
-        if self.kind.startswith("log"):
+        b = np.array([fit.params[name] for name in self.coefficient_names])
+        logs = self.kind.startswith("log")
+        missing = () if realized is None else np.flatnonzero(np.isnan(realized))
+        for t in missing:  # in order: what stands in for a day counts in the means of those after it
+            day = float(b[0] + b[1:] @ self._means(x[max(t - self.lags[-1], 0) : t], before)[:, -1])
+            x[t] = day if logs else min(max(day, low), high)
+        fitted = np.full(x.size + 1, b[0])
+        for slope, mean in zip(b[1:], self._means(x, before), strict=True):
+            fitted += slope * mean
+        if logs:
             f = np.exp(np.minimum(fitted, 700.0))
         else:
             f = np.clip(fitted, low, high)
             f = f**2 if self.kind == "absolute" else f
-        return np.asarray(fit.params["c"] * f)
+        used = None if realized is None else np.where(np.isnan(realized), np.exp(x) if logs else x, realized)
+        return np.asarray(fit.params["c"] * f), used
 
     def _measure(self, shocks: FloatArray, realized: FloatArray | None, floor: float) -> FloatArray:
         if self.kind == "absolute":
@@ -138,7 +147,7 @@ class HAR(TwoStep):
         if self.kind == "log-square":
             return np.asarray(np.log(np.maximum(shocks**2, floor)))
         assert realized is not None, "the loop gives the columns that are needed"
-        return realized if self.kind == "realized" else np.asarray(np.log(realized))
+        return realized.copy() if self.kind == "realized" else np.asarray(np.log(realized))
 
     def _means(self, x: FloatArray, before: float) -> FloatArray:
         """Rows of means over the last days, column t from days before t; one more column than x has rows."""

@@ -43,8 +43,8 @@ class RealizedGARCH(TwoStep):
     losses :math:`t_1 > 0` is leverage (for returns its sign is the other). Persistence is :math:`\beta + \delta g`,
     typically 0.95 to 0.99; :math:`\delta` is near 1.
 
-    Where x is missing its last value stands in for ten days of losses at most (not its forecast): a longer gap
-    leaves no window that holds it and no forecast after it.
+    Where x is missing :math:`\xi + \delta \ln h_t` stands in for its logarithm, in the estimation at the estimates
+    themselves, for ten days of losses at most: a longer gap leaves no window that holds it and no forecast after it.
 
     Parameters
     ----------
@@ -111,12 +111,16 @@ class RealizedGARCH(TwoStep):
             errors=partial(_realized_errors, self.names, np.array(whole), shocks.copy(), logs, scale, fixed),
         )
 
-    def variance(self, shocks: FloatArray, realized: FloatArray | None, fit: TwoStepFit | Estimates) -> FloatArray:
-        """Variances of rows 0..n."""
+    def paths(
+        self, shocks: FloatArray, realized: FloatArray | None, fit: TwoStepFit | Estimates
+    ) -> tuple[FloatArray, FloatArray]:
+        """Variances of rows 0..n, and the realized variance with forecasts for NaN."""
         assert realized is not None, "the loop gives the columns that are needed"
         p, (omega, middle) = fit.params, fit.extra  # relative to the presample variance: units are a factor, exactly
-        path = linear_path(omega, p["g"], p["beta"], np.log(realized) - middle, 0.0)
-        return np.asarray(fit.presample * np.exp(np.minimum(path, 700.0)))
+        level = p["xi"] + p["delta"] * math.log(fit.presample) - middle
+        path, used = linear_path(omega, p["g"], p["beta"], np.log(realized) - middle, 0.0, level, p["delta"])
+        filled = np.where(np.isnan(realized), np.exp(middle + used), realized)
+        return np.asarray(fit.presample * np.exp(np.minimum(path, 700.0))), filled
 
 
 def _realized_errors(
@@ -137,8 +141,8 @@ class HEAVY(TwoStep):
     means of :math:`u^2` and x. A day's forecast needs the first equation alone; the second is for longer horizons
     (`ahead`). Typical values: b 0.5 to 0.8, a such that h has the level of :math:`u^2`.
 
-    Where x is missing its last value stands in for ten days of losses at most (not its forecast): a longer gap
-    leaves no window that holds it and no forecast after it.
+    Where x is missing :math:`\mu_t` stands in, in the estimation at the estimates themselves, for ten days of losses
+    at most: a longer gap leaves no window that holds it and no forecast after it.
 
     Parameters
     ----------
@@ -188,11 +192,14 @@ class HEAVY(TwoStep):
             ),
         )
 
-    def variance(self, shocks: FloatArray, realized: FloatArray | None, fit: TwoStepFit | Estimates) -> FloatArray:
-        """Variances of rows 0..n."""
+    def paths(
+        self, shocks: FloatArray, realized: FloatArray | None, fit: TwoStepFit | Estimates
+    ) -> tuple[FloatArray, FloatArray]:
+        """Variances of rows 0..n, and the realized variance with forecasts for NaN."""
         assert realized is not None, "the loop gives the columns that are needed"
         p = fit.params
-        return np.asarray(linear_path(p["w"], p["a"], p["b"], realized, fit.presample))
+        _, used = linear_path(p["wR"], p["aR"], p["bR"], realized, fit.extra[0], 0.0, 1.0)
+        return linear_path(p["w"], p["a"], p["b"], used, fit.presample, 0.0, 1.0)[0], used
 
     def ahead(self, realized: FloatArray, fit: TwoStepFit, days: int) -> FloatArray:
         r"""Variances expected for the next `days`, the first as `filter` gives it.
@@ -200,8 +207,9 @@ class HEAVY(TwoStep):
         .. math:: h_{t+k} = w + a \mu_{t+k-1} + b h_{t+k-1}, \qquad \mu_{t+k} = w_R + (a_R + b_R) \mu_{t+k-1}
         """
         p = fit.params
-        h = float(linear_path(p["w"], p["a"], p["b"], realized, fit.presample)[-1])
-        mu = float(linear_path(p["wR"], p["aR"], p["bR"], realized, fit.extra[0])[-1])
+        expected, used = linear_path(p["wR"], p["aR"], p["bR"], realized, fit.extra[0], 0.0, 1.0)
+        path, _ = linear_path(p["w"], p["a"], p["b"], used, fit.presample, 0.0, 1.0)
+        h, mu = float(path[-1]), float(expected[-1])
         out = [h]
         for _ in range(days - 1):
             h = p["w"] + p["a"] * mu + p["b"] * h

@@ -13,6 +13,7 @@ from riskcore._types import BoolArray, FloatArray, IntArray, Status
 from riskcore.distributions import Law
 from riskcore.errors import FitError, require
 from riskcore.volatility.base import VolatilityFit, WindowFits, gaussian_if_sample, log_likelihood
+from riskcore.volatility.exogenous import too_long
 from riskcore.volatility.means import Mean
 
 MIN_OBS = 30
@@ -20,6 +21,8 @@ MIN_OBS = 30
 Objective = Callable[[FloatArray, FloatArray], float]
 """Value at a point; fills the gradient."""
 MAX_STEPS, N_HALVINGS = 60, 40
+MAX_FILLS, FILLED = 30, 1e-9
+"""Estimations at most while forecasts of missing values move, and the relative move at which they stand."""
 CLOSE = 1e-10
 """Length of a Newton step, relative to one plus the point, at which a search has ended."""
 
@@ -60,7 +63,7 @@ class TwoStep(ABC):
 
     @property
     def fresh_exog(self) -> tuple[str, ...]:
-        """Columns whose last value may stand in for a few days only: a realized variance moves every day."""
+        """Columns that are not carried forward: the forecast of a realized variance stands in where it is missing."""
         return self.needs_exog
 
     @abstractmethod
@@ -68,8 +71,30 @@ class TwoStep(ABC):
         """The variance's parameters on one window of losses less their mean."""
 
     @abstractmethod
+    def paths(
+        self, shocks: FloatArray, realized: FloatArray | None, fit: TwoStepFit | Estimates
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """Variances of rows 0..n, row t from rows before t, and the realized variance with forecasts for NaN."""
+
     def variance(self, shocks: FloatArray, realized: FloatArray | None, fit: TwoStepFit | Estimates) -> FloatArray:
-        """Variances of rows 0..n, row t from rows before t."""
+        """Variances of rows 0..n."""
+        return self.paths(shocks, realized, fit)[0]
+
+    def _estimated(self, shocks: FloatArray, realized: FloatArray | None) -> Estimates:
+        """Estimates at which each missing realized variance is its own forecast."""
+        if realized is None or np.isfinite(realized).all():
+            return self.estimate(shocks, realized)
+        known = np.isfinite(realized)
+        used = np.where(known, realized, realized[known].mean())
+        for _ in range(MAX_FILLS):
+            found = self.estimate(shocks, used)
+            _, again = self.paths(shocks, realized, found)
+            assert again is not None
+            moved = float(np.abs(again / used - 1.0).max())
+            used = again
+            if moved < FILLED:
+                break
+        return self.estimate(shocks, used)
 
     def fit(
         self,
@@ -97,10 +122,9 @@ class TwoStep(ABC):
         shocks = losses - mean.path(losses, mean_params)[:-1]
         realized = None if exog is None else exog[:, 0]
         if realized is not None:
-            least = float(realized.min())
-            name = self.needs_exog[0]
+            least, name = float(np.nanmin(realized)), self.needs_exog[0]
             require(least > 0, f"exog column `{name}` must be positive in a window, got {least:g}", FitError)
-        found = self.estimate(shocks, realized)
+        found = self._estimated(shocks, realized)
         variance = self.variance(shocks, realized, found)[:-1]
         require(bool((variance > 0).all()), "the variance must be positive on every day of the window", FitError)
         sigma, told = np.sqrt(variance), slice(mean.hold, None)  # the days before are only conditioned on
@@ -124,14 +148,18 @@ class TwoStep(ABC):
     ) -> tuple[FloatArray, FloatArray]:
         """Means and volatilities of rows 0..n, row t from rows before t.
 
-        NaN from a realized variance on that is missing or not positive; a HAR recovers after its longest mean.
+        For a realized variance that is missing stands its forecast; from one on that is not positive, or has been
+        missing for more than ten days, the volatility is NaN.
         """
         assert isinstance(fit, TwoStepFit), "fitted by `fit`"
         mu = fit.mean.path(losses, fit.mean_params)
-        realized = None
-        if exog is not None:
-            realized = np.where(exog[:, 0] > 0, exog[:, 0], np.nan)
-        return mu, np.sqrt(self.variance(losses - mu[:-1], realized, fit))
+        if exog is None:
+            return mu, np.sqrt(self.variance(losses - mu[:-1], None, fit))
+        realized = exog[:, 0]
+        lost = (realized <= 0) | too_long(np.isnan(realized))
+        variance = self.variance(losses - mu[:-1], np.where(realized > 0, realized, np.nan), fit)
+        variance[1:][np.logical_or.accumulate(lost)] = np.nan
+        return mu, np.sqrt(variance)
 
     def fit_windows(
         self, losses: FloatArray, begins: IntArray, n: int, cold: BoolArray, *, mean: Mean, law: Law

@@ -15,8 +15,6 @@ from riskcore.volatility.exogenous import exog_names, fresh_names
 
 Exog = pd.DataFrame | Mapping[str, pd.DataFrame]
 """Columns that serve all assets, or for each asset its own."""
-STALE = 10
-"""Days of losses for which the last realized variance may stand in for one that is missing."""
 
 
 def names_read(forecaster: Forecaster) -> tuple[str, ...]:
@@ -142,7 +140,7 @@ def rows_of(
 ) -> FloatArray | None:
     """The array (n, m) that the walk hands to a forecaster, on the dates of its losses; None where it reads nothing.
 
-    The last known value stands in for one that is missing; a realized variance for `STALE` days at most.
+    The last known value stands in for one that is missing; but a realized variance stays NaN, its model forecasts it.
     """
     names = names_read(forecaster)
     if not names:
@@ -152,5 +150,5 @@ def rows_of(
             f"{', '.join(absent)}")  # fmt: skip
     assert exog is not None  # said by `absent`
     fresh = {*fresh_names(forecaster), *fresh_names(getattr(forecaster, "fallback", lambda: None)())}
-    most = {name: STALE if name in fresh else None for name in names}
+    most = {name: 0 if name in fresh else None for name in names}
     return as_known(exog, most, dates).to_numpy(dtype=np.float64)

@@ -116,7 +116,7 @@ def forecast(
         Columns for forecasters that declare ``needs_exog``, by date; row i is known at the end of day i. A frame serves
         all assets, a mapping gives each asset its own. On an asset's dates each column takes its last known value: a
         missing one is carried forward, never filled from a later day, and a window before the first is not fitted. A
-        realized variance is carried for ten days of losses at most.
+        missing realized variance is forecast by the model that reads it, for ten days of losses at most.
     ahead : bool
         Add the row for the next day, with `loss` NaN.
     jobs : int

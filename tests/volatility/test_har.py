@@ -116,6 +116,29 @@ def test_a_fit_outside_the_range_is_clipped(kind, sample):
         np.testing.assert_allclose(filtered(HAR(kind), u, x, moved) ** 2, want, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["realized", "log-realized"])
+def test_a_missing_value_is_its_fit(kind, sample):
+    """Day by day: the means of the days before, those before the window at its mean; also at the estimates."""
+    u, x = sample
+    holes = x.copy()
+    holes[[5, 300, 301, 302, -1]] = np.nan
+    volatility = HAR(kind)
+    fit = fitted(volatility, u, holes)
+    y, (_, low, high, before) = measured(kind, u, holes), fit.extra
+    b = list(fit.params.values())
+    f = np.empty(u.size + 1)
+    for t in range(u.size + 1):
+        past = np.concatenate([np.full(22, before), y[:t]])
+        f[t] = b[0] + sum(b[i + 1] * past[-lag:].mean() for i, lag in enumerate((1, 5, 22)))
+        f[t] = f[t] if kind == "log-realized" else np.clip(f[t], low, high)
+        if t < u.size and np.isnan(y[t]):
+            y[t] = f[t]
+    want = fit.params["c"] * (np.exp(f) if kind == "log-realized" else f)
+    np.testing.assert_allclose(filtered(volatility, u, holes, fit) ** 2, want, rtol=1e-9)
+    again = fitted(volatility, u, np.exp(y) if kind == "log-realized" else y)
+    np.testing.assert_allclose(list(again.params.values()), list(fit.params.values()), rtol=1e-6)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_units(kind, sample):
     u, x = sample

@@ -253,10 +253,71 @@ def test_bounds_and_faults(pair):
 def test_a_day_without_a_positive_value_has_no_forecast(pair):
     u, x = pair
     fit = fitted(HEAVY(), u, x)
-    for bad in (0.0, -1.0, np.nan):
+    for bad in (0.0, -1.0):
         sigma = HEAVY().filter(u, fit, exog=np.append(x[:-3], [bad, 1.0, 1.0])[:, None])[1]
         assert np.isfinite(sigma[:-3]).all()
         assert np.isnan(sigma[-3:]).all()
+
+
+def missing(x):
+    """A day, a week, and two days at the end."""
+    holes = x.copy()
+    holes[[40, 200, 201, 202, 203, 204, -2, -1]] = np.nan
+    return holes
+
+
+def by_definition(volatility, u, x, fit):
+    """Variances of rows 0..n, each missing value its forecast, day by day."""
+    p, x = fit.params, x.copy()
+    h, mu, out = fit.presample, fit.extra[0], [fit.presample]
+    for t in range(u.size):
+        if isinstance(volatility, RealizedGARCH):
+            x[t] = math.exp(p["xi"] + p["delta"] * math.log(h)) if np.isnan(x[t]) else x[t]
+            h = math.exp(p["omega"] + p["beta"] * math.log(h) + p["g"] * math.log(x[t]))
+        else:
+            x[t] = mu if np.isnan(x[t]) else x[t]
+            h, mu = p["w"] + p["a"] * x[t] + p["b"] * h, p["wR"] + p["aR"] * x[t] + p["bR"] * mu
+        out.append(h)
+    return np.array(out), x
+
+
+@pytest.mark.parametrize("volatility", [RealizedGARCH(), HEAVY()], ids=lambda v: v.short)
+def test_a_missing_value_is_its_forecast(volatility, pair):
+    u, x = pair
+    holes = missing(x)
+    fit = fitted(volatility, u, holes)
+    variance, filled = by_definition(volatility, u, holes, fit)
+    np.testing.assert_allclose(volatility.filter(u, fit, exog=holes[:, None])[1] ** 2, variance, rtol=1e-9)
+    again = fitted(volatility, u, filled)  # the estimates are those of the series with the forecasts in it
+    np.testing.assert_allclose(list(again.params.values()), list(fit.params.values()), rtol=1e-6)
+    whole = fitted(volatility, u, x)
+    assert 1e-5 < max(abs(fit.params[k] / whole.params[k] - 1) for k in whole.params) < 0.1
+
+
+def test_a_forecast_of_heavy_goes_on_from_a_missing_value(pair):
+    u, x = pair
+    holes = missing(x)
+    fit = fitted(HEAVY(), u, holes)
+    _, filled = by_definition(HEAVY(), u, holes, fit)
+    np.testing.assert_allclose(HEAVY().ahead(holes, fit, 5), HEAVY().ahead(filled, fit, 5), rtol=1e-12)
+
+
+@pytest.mark.parametrize("gap", [10, 11])
+def test_ten_days_may_be_missing(pair, gap):
+    u, x = pair
+    fit = fitted(HEAVY(), u, x)
+    x = x.copy()
+    x[100 : 100 + gap] = np.nan
+    sigma = HEAVY().filter(u, fit, exog=x[:, None])[1]
+    assert np.isfinite(sigma[:111]).all()
+    assert np.isfinite(sigma[111:]).all() == (gap == 10)
+    assert np.isfinite(sigma[111:]).any() == (gap == 10)
+    model = LocationScale(volatility=HEAVY(), law=Normal(), mean=ZeroMean())
+    if gap == 10:
+        assert model.fit(u, [], exog=x[:, None]).status is Status.ok
+    else:
+        with pytest.raises(FitError, match="column `rv` must not be missing for more than 10 days of losses in a row"):
+            model.fit(u, [], exog=x[:, None])
 
 
 @pytest.mark.parametrize("volatility", [RealizedGARCH(), HEAVY()], ids=lambda v: v.short)
