@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from types import MappingProxyType
 
-from benchmarks import growth, refits, whole
+from benchmarks import growth, models, refits, whole
 from benchmarks.averages import average_rows
 from benchmarks.battery import battery_rows
 from benchmarks.judges import judge_rows
@@ -40,7 +40,7 @@ SPEED: Mapping[str, Callable[[bool], Iterable[Row]]] = MappingProxyType(
         "runs": lambda short: whole.whole_rows(whole.SHORT if short else whole.Size()),
     }
 )
-NAMES = (*SPEED, "quality", "growth")
+NAMES = (*SPEED, "quality", "growth", "models")
 
 
 def speed(names: Sequence[str], short: bool) -> str:
@@ -79,6 +79,8 @@ def parts(names: Sequence[str], short: bool) -> Iterator[str]:
         yield quality(short)
     if "growth" in names:
         yield costs(short)
+    if "models" in names:
+        yield markdown(models.HEAD, [cost.cells() for cost in models.model_costs(short)])
 
 
 def machine() -> str:

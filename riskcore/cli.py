@@ -244,13 +244,18 @@ def verify(directory: str) -> None:
 
 
 @main.command()
-def models() -> None:
-    """List the models by short name."""
-    from riskcore.runs.catalogue import model_rows
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def models(names: tuple[str, ...]) -> None:
+    """List the models by short name; of models that are named, formula, use, cost and failure."""
+    from riskcore.runs.catalogue import model_card, model_rows
     from riskcore.runs.writing import text_table
 
+    if names:
+        click.echo("\n\n".join(model_card(name) for name in names))
+        return
     click.echo(text_table(["name", "what it is"], model_rows()))
-    click.echo("\nMore by [model.<name>] tables in a TOML file: see 'By command' in README.md.")
+    click.echo("\nFormula, use, cost and failure of one: riskcore models NAME.")
+    click.echo("More by [model.<name>] tables in a TOML file: see 'By command' in README.md.")
 
 
 @main.command()

@@ -111,20 +111,3 @@ def test_help_of_every_command() -> None:
         result = CliRunner().invoke(main, [name, "--help"])
         assert result.exit_code == 0
         assert "Usage:" in result.output
-
-
-def test_the_page_of_models_knows_every_model() -> None:
-    """By its name, or by a family's star: ``garch-*`` and ``*-evt`` name ``garch-evt``."""
-    from riskcore import FORECASTERS
-
-    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
-    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
-    named = {name for row in rows for name in re.findall(r"`([\w*-]+)`", row)}
-    named |= {f"fz-gas{name}" for name in named if name.startswith("-")}
-    families = {name.removesuffix("-*") for name in named if name.endswith("-*")}
-    laws = {name.removeprefix("*-") for name in named if name.startswith("*-")}
-    missing = [
-        name for name in FORECASTERS
-        if name not in named and not (name.split("-")[0] in families and name.partition("-")[2] in laws)
-    ]  # fmt: skip
-    assert missing == []

@@ -21,7 +21,7 @@ from riskcore.dashboard.workspace import Workspace
 from riskcore.diagnostics import ModelFit, fit_model
 from riskcore.distributions import LAWS
 from riskcore.errors import RiskcoreError, require
-from riskcore.forecasters import FORECASTERS, TAIL_MODELS, Forecaster
+from riskcore.forecasters import FORECASTERS, TAIL_MODELS, Forecaster, LocationScale
 from riskcore.runs.catalogue import without_exog
 from riskcore.runs.config import define_model
 from riskcore.runs.store import atomic_write, canonical
@@ -76,6 +76,8 @@ def form(dataset: Dataset, asset: str) -> Asked | None:
         persist_state="session", format_func=widgets.readable,
     )  # fmt: skip
     parts = _parts(str(kind))
+    with st.popover("What it is", icon=":material/help:"):
+        widgets.model_cards(*_usual_settings(parts))
     last: Asked | None = state.get("modelling_before", None)
     with st.form(f"{KEY}.form"):
         table = None if kind == SHORT else _table(parts)
@@ -121,6 +123,15 @@ def _parts(kind: str) -> dict[str, str]:
         "volatility": _choice(columns[1], "Volatility", _alone(VOLATILITIES), "volatility", 2),
         "law": _choice(columns[2], "Law", list(LAWS), "law", 1),
     }
+
+
+def _usual_settings(parts: Mapping[str, str]) -> tuple[str, str]:
+    """Settings of the chosen parts as they are by default, and the registry's name where they have one."""
+    if "model" in parts:
+        return repr(FORECASTERS[parts["model"]]), parts["model"]
+    if "kind" in parts:
+        return repr(TAIL_MODELS[parts["kind"]]), parts["kind"]
+    return repr(LocationScale(volatility=VOLATILITIES[parts["volatility"]], law=LAWS[parts["law"]])), ""
 
 
 def _alone(registry: Mapping[str, object]) -> list[str]:

@@ -330,6 +330,11 @@ def regimes(fit: ModelFit, kept: str) -> None:
     )  # fmt: skip
 
 
+def about(fit: ModelFit, kept: str) -> None:
+    """What the model computes, when to use it, what it costs and how it fails."""
+    widgets.model_cards(repr(fit.forecaster), fit.model)
+
+
 def _part(fit: ModelFit, part: str, kept: str, draw: Callable[[], go.Figure], alt: str) -> None:
     """A chart, or why the fit has none."""
     reason = diagnostics.why_not(fit, part)
@@ -370,6 +375,7 @@ TABS: Mapping[str, Callable[[ModelFit, str], None]] = {
     "Levels": levels,
     "Threshold": thresholds,
     "Regimes": regimes,
+    "About": about,
 }
 """Parts of the page, of which only the one looked at is drawn."""
 

@@ -12,6 +12,7 @@ from riskcore.dashboard import sources, state
 from riskcore.dashboard.sources import Dataset
 from riskcore.errors import RiskcoreError
 from riskcore.plots import CONFIG, compact, darkened, steady
+from riskcore.runs.cards import LETTERS, cards_of, cost_words
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -124,3 +125,17 @@ def asset_picker(assets: list[str]) -> str:
 def download(label: str, make: Callable[[], bytes], file_name: str, mime: str, *, key: str) -> None:
     """A button whose file is made on the click, without a rerun."""
     st.download_button(label, make, file_name=file_name, mime=mime, key=key, on_click="ignore")
+
+
+def model_cards(settings: str, name: str) -> None:
+    """Formula, use, failure and measured cost of a model, by the text of its settings and its name."""
+    for card in cards_of(settings):
+        st.markdown(f"**{card.title}**")
+        st.code(card.formula, language=None, wrap_lines=True)
+        st.text(f"When to use it: {card.use}.")
+        st.text(f"How it fails: {card.fails}.")
+    cost = cost_words(name)
+    if cost:
+        st.caption(f"Cost: {cost}, of one processor on 1,000 losses. {LETTERS}")
+    else:
+        st.caption(LETTERS)

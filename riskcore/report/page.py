@@ -13,6 +13,7 @@ from riskcore.forecasts import Forecasts
 from riskcore.plots.style import only
 from riskcore.report import observed, settings, view
 from riskcore.report.figures import FigureStore
+from riskcore.runs.cards import LETTERS
 from riskcore.tables import summary_table
 
 MANY, SHOWN = 10, 3
@@ -94,6 +95,8 @@ def html_report(
         findings=view.finding_rows(findings),
         failed_units=list(known.get("failed_units") or ()),
         settings=settings.settings_rows(manifest),
+        models=settings.model_rows(manifest),
+        letters=LETTERS,
         manifest=settings.raw_manifest(manifest),
         conventions=_conventions(forecasts),
         style=Markup((templates / "report.css").read_text(encoding="utf-8")),

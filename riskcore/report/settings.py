@@ -10,6 +10,7 @@ from typing import Any
 from riskcore._types import Target
 from riskcore.errors import RiskcoreError
 from riskcore.plots.style import target_text
+from riskcore.runs.cards import cards_of, cost_words
 
 WORDS = {
     "StudentT": "Student t",
@@ -51,6 +52,13 @@ def settings_rows(manifest: Mapping[str, Any] | None) -> list[tuple[str, list[st
     ]
     kept = [(name, [line for line in lines if line]) for name, lines in rows]
     return [(name, lines) for name, lines in kept if lines]
+
+
+def model_rows(manifest: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The run's models with their cards and measured cost; those that riskcore knows nothing of are left out."""
+    models = _mapping(_mapping((manifest or {}).get("settings")).get("models"))
+    rows = [{"name": name, "cards": cards_of(str(text)), "cost": cost_words(name)} for name, text in models.items()]
+    return [row for row in rows if row["cards"]]
 
 
 def raw_manifest(manifest: Mapping[str, Any] | None) -> str:

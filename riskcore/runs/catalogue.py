@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,26 @@ def model_rows() -> list[tuple[str, str]]:
         reads = f"; reads the column {', '.join(columns)} (--exog)" if columns else ""
         rows.append((name, describe_model(forecaster) + reads))
     return rows
+
+
+def model_card(name: str) -> str:
+    """What an entry of the registry computes, when to use it, what it costs and how it fails, as text.
+
+    Raises
+    ------
+    ConfigError
+        For a name that is none of the registry's.
+    """
+    from riskcore.runs.cards import cards_of, cost_words
+    from riskcore.walkforward.inputs import resolve_models
+
+    forecaster = resolve_models([name])[name]
+    lines = [f"{name}: {dict(model_rows())[name]}"]
+    for card in cards_of(repr(forecaster)):
+        lines += ["", card.title]
+        for label, text in (("formula", card.formula), ("use", card.use), ("fails", card.fails)):
+            lines.append(textwrap.fill(text, 100, initial_indent=f"  {label:9}", subsequent_indent=" " * 11))
+    return "\n".join([*lines, "", f"  {'cost':9}{cost_words(name)}, of one processor on 1,000 losses"])
 
 
 def without_exog() -> list[str]:

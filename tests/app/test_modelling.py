@@ -19,7 +19,9 @@ from riskcore.dashboard.modelling import Asked, run_file, suggested_name
 from riskcore.dashboard.sources import Source
 from riskcore.dashboard.workspace import Workspace, workspace_of
 from riskcore.diagnostics import ModelFit
+from riskcore.forecasters import FORECASTERS
 from riskcore.runs import config
+from riskcore.runs.cards import LAWS, VOLATILITIES, cards_of, cost_words
 from riskcore.volatility.exogenous import exog_names
 
 Open = Callable[..., AppTest]
@@ -143,6 +145,24 @@ def test_tabs_draw_the_engines_tables(open_page: Open, stocks: Source, tab: str)
         np.testing.assert_allclose(values(charts[0], "expectile VaR"), table["expectile"], rtol=1e-6)
         rows = frames(app)[-1].set_index("level")
         assert rows.loc[0.99, "var"] == pytest.approx(fit.value("var:0.99"), rel=1e-13)
+
+
+def test_what_a_model_is_stands_beside_the_choice_and_in_a_tab(open_page: Open, stocks: Source) -> None:
+    app = open_page("modelling", source=stocks)
+    by_key(app, "selectbox", "model").set_value("gjr-evt").run()
+    want = cards_of(repr(FORECASTERS["gjr-evt"]))
+    assert [code.value for code in app.code] == [card.formula for card in want]
+    assert all(f"How it fails: {card.fails}." in shown(app) for card in want)
+    assert cost_words("gjr-evt") in shown(app)
+    press(app, "Fit")
+    app.session_state["rc.w.modelling.tab"] = "About"
+    app.run()
+    assert not app.exception
+    formulas = [code.value for code in app.code]
+    assert all(formulas.count(card.formula) == 2 for card in want)  # beside the choice, and in the tab
+    build(app, mean="ar1", volatility="har", law="ged")
+    titles = [card.title for card in (VOLATILITIES["HAR"], LAWS["GED"])]
+    assert all(f"**{title}**" in [part.value for part in app.markdown] for title in titles)
 
 
 def test_regimes_are_drawn_with_what_they_are(open_page: Open, stocks: Source) -> None:

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 import riskcore as rc
 from riskcore.forecasts import Forecasts
 from riskcore.report import html_report, view
 from riskcore.report.figures import FigureStore
 from riskcore.report.settings import settings_rows
+from riskcore.runs.cards import LAWS, VOLATILITIES, cost_words
 
 HOSTILE = '<img src=x onerror="alert(1)">$x$ =cmd'
 Tables = Callable[[Forecasts], pd.DataFrame]
@@ -64,7 +66,11 @@ def figure_store(html: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def html(forecasts: Forecasts, make_scores: Tables, make_backtests: Tables) -> str:
-    manifest = {"settings": {"window": 1000, "models": ["ewma"]}, "state": "complete", "failed_units": []}
+    manifest = {
+        "settings": {"window": 1000, "models": {"ewma": "LocationScale(volatility=EWMA(decay=0.94), law=Normal())"}},
+        "state": "complete",
+        "failed_units": [],
+    }
     finding = {"code": "long_gap", "severity": "flagged", "message": "gap of 12 days", "file": "a.csv", "rows": [4, 5]}
     scores, backtests = make_scores(forecasts), make_backtests(forecasts)
     return html_report(
@@ -100,6 +106,15 @@ def test_next_day_comes_first(html: str, forecasts: Forecasts) -> None:
     assert rows[2][0] == ""
     day = forecasts.next_day().index[0][2]
     assert f"For <strong>{day:%Y-%m-%d}</strong>" in html
+
+
+def test_what_the_models_are(html: str) -> None:
+    rows = cells(html, "settings")
+    cards = VOLATILITIES["EWMA"], LAWS["Normal"]
+    head = rows.index(["model", "part", "formula", "when to use it", "how it fails", "cost"])
+    for name, row, card in zip(("ewma", ""), rows[head + 1 :], cards, strict=True):
+        assert [str(escape(cell)) for cell in (name, card.title, card.formula, card.use, card.fails)] == row[:5]
+    assert rows[head + 1][5] == cost_words("ewma")
 
 
 def test_what_stands_beside_every_expectile(html: str) -> None:
@@ -294,7 +309,7 @@ def test_many_assets_are_folded(build: Callable[..., Forecasts], make_scores: Ta
 def test_settings_are_words_and_the_manifest_is_whole(html: str) -> None:
     part = html[html.index('id="settings"') :].split("</section>")[0]
     assert cells(html, "settings")[0] == ["Window", "1,000 days"]
-    assert part.count("<details>") == 1
+    assert part.count("<details>") == 2
     assert "&#34;window&#34;: 1000" in part
     assert "characters" not in part
     rows = dict(
