@@ -8,6 +8,7 @@ from riskcore.diagnostics.regimes import regime_probabilities, regime_table
 from riskcore.diagnostics.residuals import pit_values, residual_acf, residual_qq
 from riskcore.diagnostics.tables import PARTS, comparison, why_not
 from riskcore.diagnostics.thresholds import tail_thresholds
+from riskcore.diagnostics.uncertainty import expectile_bands
 
 __all__ = [
     "PARTS",
@@ -16,6 +17,7 @@ __all__ = [
     "ModelFit",
     "comparison",
     "expectile_band",
+    "expectile_bands",
     "fit_model",
     "level_curve",
     "news_impact",

@@ -14,6 +14,7 @@ from riskcore.diagnostics.levels import no_levels
 from riskcore.diagnostics.regimes import no_regimes
 from riskcore.diagnostics.residuals import no_pit, no_residuals
 from riskcore.diagnostics.thresholds import no_thresholds
+from riskcore.diagnostics.uncertainty import no_bands
 from riskcore.errors import require
 
 PARTS: Mapping[str, Callable[[ModelFit], str]] = MappingProxyType(
@@ -25,6 +26,7 @@ PARTS: Mapping[str, Callable[[ModelFit], str]] = MappingProxyType(
         "level_curve": no_levels,
         "tail_thresholds": no_thresholds,
         "regimes": no_regimes,
+        "bands": no_bands,
     }
 )
 """Parts of a diagnosis, each with the question why a fit has it not."""
