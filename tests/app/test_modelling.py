@@ -165,6 +165,24 @@ def test_what_a_model_is_stands_beside_the_choice_and_in_a_tab(open_page: Open, 
     assert all(f"**{title}**" in [part.value for part in app.markdown] for title in titles)
 
 
+@pytest.mark.parametrize("name", ["garch-fhs", "bayes-expectile", "garch-t"])
+def test_error_bands_of_expectiles(open_page: Open, stocks: Source, name: str) -> None:
+    app = open_page("modelling", source=stocks)
+    by_key(app, "selectbox", "model").set_value(name).run()
+    press(app, "Fit")
+    app.session_state["rc.w.modelling.tab"] = "Uncertainty"
+    app.run()
+    assert not app.exception
+    if name == "garch-t":
+        assert "not for garch-t" in shown(app)
+        return
+    targets = TARGETS if name == "garch-fhs" else [t for t in TARGETS if t.startswith("expectile")]
+    losses = sources.load(stocks).losses.iloc[:, 0]
+    table = diagnostics.expectile_bands(rc.fit_model(losses, name, targets, window=1000))
+    pd.testing.assert_frame_equal(frames(app)[-1], table, check_dtype=False)
+    assert "not where the loss will fall" in shown(app)
+
+
 def test_regimes_are_drawn_with_what_they_are(open_page: Open, stocks: Source) -> None:
     app = open_page("modelling", source=stocks)
     by_key(app, "selectbox", "model").set_value("regime").run()
