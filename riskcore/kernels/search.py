@@ -27,9 +27,9 @@ Rules = namedtuple(
     " slack limits brief ahead flat",
 )
 """How a search is done; `fast` says what each of them is."""
-Limits = namedtuple("Limits", "short faint fleeting heavy")
-"""Fewer losses, a smaller alpha or a smaller persistence make a weak window, and so does a larger parameter of a log
-variance's law."""
+Limits = namedtuple("Limits", "short faint fleeting heavy low lasting memory")
+"""Fewer losses, a smaller alpha or a smaller persistence make a weak window, and so does a law's larger parameter. So do,
+but not for a log variance, a `low` alpha whose persistence is not `lasting`, and a beta below `memory`."""
 
 
 @njit(cache=True, error_model="numpy")
@@ -261,13 +261,17 @@ def weak(model: Model, limits: Limits, n: int, points: FloatArray, w: int) -> bo
     at = 0
     while model.slots[at] != 2:
         at += 1
-    alpha, beta = points[w, 0, at], points[w, 0, at + 1]
+    law = at + (2 if model.tied else 3)
+    alpha, beta = points[w, 0, at], points[w, 0, law - 1]
+    if law < model.slots.size and points[w, 0, law] > limits.heavy:
+        return True
     if model.family == EGARCH:
-        heavy = at + 3 < model.slots.size and points[w, 0, at + 3] > limits.heavy
-        return bool(heavy or alpha < limits.faint or points[w, 0, at + 2] < limits.fleeting)
+        return bool(alpha < limits.faint or beta < limits.fleeting)
     if not model.tied:
-        alpha, beta = 0.5 * (alpha + beta), points[w, 0, at + 2]
-    return bool(alpha < limits.faint or alpha + beta < limits.fleeting)
+        alpha = 0.5 * (alpha + points[w, 0, at + 1])
+    if alpha < limits.faint or alpha + beta < limits.fleeting or beta < limits.memory:
+        return True
+    return bool(alpha < limits.low and alpha + beta < limits.lasting)
 
 
 @njit(cache=True, error_model="numpy")

@@ -37,6 +37,8 @@ ARCHES = ((0.4, 0.15), (0.5, 0.6))
 """Omega and alpha of points without memory: where one loss makes most of the variance."""
 SHORT, FAINT, LOG_FAINT, FLEETING = 600, 0.03, 0.05, 0.8
 """Fewer losses, a smaller alpha or a smaller persistence: the grid is searched in every window."""
+LOW, LASTING, MEMORY = 0.04, 0.95, 0.3
+"""So it is for an alpha below the first with a persistence below the second, and for a beta below the last."""
 
 EDGE = 1e-6
 """An inverse of the degrees of freedom this near to its largest, as a share of it, is at the bound."""
@@ -162,7 +164,13 @@ class Problem:
         """Below these, and above the last, a window is weak."""
         heavy = [(1.0 - EDGE) / self.law.bounds[name][0] for name, _ in self.law_slots if name == "nu"]
         return search.Limits(
-            SHORT, LOG_FAINT if self.log_variance else FAINT, FLEETING, heavy[0] if heavy else math.inf
+            SHORT,
+            LOG_FAINT if self.log_variance else FAINT,
+            FLEETING,
+            heavy[0] if heavy else math.inf,
+            LOW,
+            LASTING,
+            MEMORY,
         )
 
     def weak(self, n: int, points: FloatArray) -> BoolArray:
