@@ -28,8 +28,8 @@ Rules = namedtuple(
 )
 """How a search is done; `fast` says what each of them is."""
 Limits = namedtuple("Limits", "short faint fleeting heavy low lasting memory")
-"""Fewer losses, a smaller alpha or a smaller persistence make a weak window, and so does a law's larger parameter. So do,
-but not for a log variance, a `low` alpha whose persistence is not `lasting`, and a beta below `memory`."""
+"""Fewer losses, a smaller alpha or a smaller persistence make a weak window, and so does a law's larger parameter. So
+do, but not for a log variance, a `low` alpha whose persistence is not `lasting`, and a beta below `memory`."""
 
 
 @njit(cache=True, error_model="numpy")
