@@ -406,7 +406,7 @@ def search(
     fixed[0], top[0] = low[0], high[0]
     centre[0] = first * first if root else first
     lean, width = np.empty(N_COEFFICIENTS), -1.0 if squares else ROUGH_WIDTH
-    _, total, _ = descend(x, u, v, root, level, width, first, centre, fixed, top, work, 1e-4, MOST, lean)
+    _, total, _ = descend(x, u, v, root, level, width, first, centre, fixed, top, work, 1e-4, int(MOST), lean)
     n = len(DECAYS)
     points = np.empty((n * len(PARTS) * len(TILTS), N_COEFFICIENTS))
     count = candidates(u, v, centre[0], low, high, points)

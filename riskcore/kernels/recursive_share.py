@@ -94,8 +94,8 @@ def over(
 ) -> tuple[float, float, float]:  # fmt: skip
     """Descend at a level: the residual that exactly `allowed` others exceed, the score, and the first tail."""
     level = 1.0 - math.exp(log_tail)
-    first = sample_expectile(x[:n_first], level)
-    value, _ = polish(x, u, v, root, level, True, WARM_WIDTH, FINEST, first, point, low, high, work)
+    first, squares = sample_expectile(x[:n_first], level), level > 0.0  # always, but no literal
+    value, _ = polish(x, u, v, root, level, squares, WARM_WIDTH, FINEST, first, point, low, high, work)
     state = first * first if root else first
     for t in range(x.size):
         e[t] = x[t] - (math.sqrt(state) if root else state)
@@ -193,7 +193,7 @@ def share_windows(
     low, high = np.full(N_COEFFICIENTS, -np.inf), np.full(N_COEFFICIENTS, np.inf)
     low[1], high[1] = 0.0, LARGEST_DECAY
     last = np.empty(3 + N_COEFFICIENTS)
-    root = form == IG
+    root, squares = form == IG, form >= 0  # always: a literal would have what it is handed to compiled anew
     if root:
         low[0], low[2] = LEAST_VARIANCE, 0.0
     if form != AS:
@@ -225,7 +225,7 @@ def share_windows(
                 level = 1.0 - math.exp(y)
                 first = sample_expectile(x[:n_first], level)
                 n_found, agree[w], _ = search(
-                    x, own_u, own_v, root, level, True, first, low, high, work, found, reached
+                    x, own_u, own_v, root, level, squares, first, low, high, work, found, reached
                 )  # fmt: skip
                 now = int(np.argmin(reached[:n_found]))
             y, value, first = settle_level(
@@ -245,7 +245,7 @@ def share_windows(
             for i in range(n_found):
                 if i != now:
                     reached[i], _ = polish(
-                        x, own_u, own_v, root, level, True, WARM_WIDTH, FINEST, first, found[i], low, high, work
+                        x, own_u, own_v, root, level, squares, WARM_WIDTH, FINEST, first, found[i], low, high, work
                     )  # fmt: skip
                     if reached[i] < reached[other] * (1.0 - SAME):
                         other = i

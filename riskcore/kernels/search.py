@@ -389,7 +389,8 @@ def hunt(
     there, but the best of each window goes on. The best of the rules' `flat` points, which are near the best optimum,
     follows where that is rough, and all of them where it is weak.
 
-    One loop with one call of `descend`, though a search has many: each call would be compiled anew.
+    One loop with one call of `descend`, though a search has many: each call would be compiled anew. So would what is
+    handed a literal: ``leg == 0`` and ``g > 0`` stand for True and False where those are known.
     """
     m, d, g, n = begins.size, points.shape[1], grid.shape[0], windows.n
     looked, order, wanted = np.empty((m, g)), np.empty((m, g), np.int64), np.ones(m, np.bool_)
@@ -434,7 +435,7 @@ def hunt(
                 counts[0, w] += g
             order = ranked(looked)
             owner, points = chosen(
-                model, windows, rules, begins, grid, looked, order, wanted, False, owner, points, flat, tops_points
+                model, windows, rules, begins, grid, looked, order, wanted, leg > 0, owner, points, flat, tops_points
             )
             phase = BEND
         elif phase == BEND:
@@ -450,9 +451,9 @@ def hunt(
             if leg == 0:
                 if rules.brief:  # of the descents that have not arrived the best goes on
                     others, all_owner, all_points, all_bent, all_costs, all_good = picked(
-                        owner, points, bent, costs, foremost(owner, costs, good, rules.rival, m), True
+                        owner, points, bent, costs, foremost(owner, costs, good, rules.rival, m), leg == 0
                     )
-                    others, owner, points, bent, costs, good = picked(owner, points, bent, costs, good, True)
+                    others, owner, points, bent, costs, good = picked(owner, points, bent, costs, good, leg == 0)
                 owner, points, bent, costs = distinct(
                     tops_costs.shape, owner, points, bent, costs, good,
                     rules.rival, rules.roughly_same, rules.roughly_there, rules.ahead,
@@ -466,7 +467,7 @@ def hunt(
                 if model.family != EGARCH:
                     # the curvature of the steps so far can lead astray: once more, with a new one
                     all_owner, all_points, all_bent, all_costs, all_good = owner, points, bent, costs, good
-                    others, owner, points, bent, costs, good = picked(owner, points, bent, costs, good, False)
+                    others, owner, points, bent, costs, good = picked(owner, points, bent, costs, good, leg == 0)
                     if owner.size > 0:
                         phase, leg = BEND, 2
                         continue
@@ -494,7 +495,7 @@ def hunt(
                         anything, flat[w] = True, min(1, rules.flat.shape[0]) if jagged else rules.flat.shape[0]
                 if anything:
                     owner, points = chosen(
-                        model, windows, rules, begins, grid, looked, order, wanted, True, owner[:0], points[:0],
+                        model, windows, rules, begins, grid, looked, order, wanted, g > 0, owner[:0], points[:0],
                         flat, tops_points,
                     )  # fmt: skip
                     phase, leg = BEND, 0

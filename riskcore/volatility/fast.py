@@ -162,6 +162,8 @@ class Estimation:
     """Maximum likelihood of one problem on windows of one length."""
 
     def __init__(self, task: Problem, losses: FloatArray, begins: IntArray, n: int, weights: FloatArray) -> None:
+        if not losses.flags.writeable:  # a kernel for losses that cannot be written to would be compiled beside
+            losses = losses.copy()
         self.task, self.begins, self.n = task, begins, n
         size = begins.size
         self.scales, self.centres, self.presamples = np.empty(size), np.empty(size), np.empty(size)
@@ -315,7 +317,7 @@ class Estimation:
 
     def _follow(self, now: IntArray, known: Tops) -> tuple[Tops, BoolArray]:
         """The same optima in these windows, and where one got lost, which may hide a better one."""
-        window, place = np.nonzero(np.isfinite(known.costs))
+        window, place = map(np.ascontiguousarray, np.nonzero(np.isfinite(known.costs)))
         points, curvatures = known.points[window, place], known.curvatures[window, place]
         costs, good = self._counted(now, window, points, curvatures, MANY, TOLERANCE)
         lost = np.ones(now.size, dtype=np.bool_)
@@ -331,7 +333,7 @@ class Estimation:
         """
         owner, points = NOBODY, self.task.no_grid
         if missing is not None:
-            owner, place = np.nonzero(np.isfinite(missing.costs))
+            owner, place = map(np.ascontiguousarray, np.nonzero(np.isfinite(missing.costs)))
             points = missing.points[owner, place]
         self.ages[now] = 0
         self._hunt(now, self.task.grid, owner, points, held)
