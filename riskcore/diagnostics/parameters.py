@@ -12,7 +12,7 @@ import pandas as pd
 from riskcore._types import FloatArray
 from riskcore.diagnostics.coverage import too_short
 from riskcore.distributions import Normal
-from riskcore.forecasters import Fitted, Forecaster, LocationScale
+from riskcore.forecasters import BayesExpectile, Fitted, Forecaster, LocationScale
 from riskcore.forecasters.location_scale import FittedLocationScale
 from riskcore.volatility import Constant, ExogMean, log_likelihood
 from riskcore.volatility.base import gaussian_if_sample
@@ -45,19 +45,20 @@ def parameter_table(forecaster: Forecaster, fitted: Fitted | None) -> pd.DataFra
     -------
     DataFrame
         Columns name, role, estimate, standard_error, t, p_value, note. NaN where the fit gives no error, and for the
-        test of a parameter whose range does not hold zero. Settings that are fixed stand last.
+        test of a parameter whose range does not hold zero. Of a posterior the error is its standard deviation,
+        rescaled by the sandwich, and there is no test. Settings that are fixed stand last.
     """
     if fitted is None:
         return _frame([])
     errors, log_variance = fitted.standard_errors, _log_variance(forecaster)
-    fixed = _fixed(forecaster)
+    fixed, posterior = _fixed(forecaster), isinstance(forecaster, BayesExpectile)
     rows: list[tuple[object, ...]] = []
     for name, estimate in fitted.params.items():
         if name in fixed:
             continue
         error = errors.get(name, math.nan)
         error = error if math.isfinite(error) and error > 0 else math.nan
-        testable = name not in NO_ZERO and not OF_REGIMES.fullmatch(name)
+        testable = name not in NO_ZERO and not OF_REGIMES.fullmatch(name) and not posterior
         t = estimate / error if testable else math.nan
         note = "zero is the limit of its range: p is a rough guide" if name in ON_EDGE and not log_variance else ""
         note = note if math.isfinite(t) else ""

@@ -307,11 +307,17 @@ def level_spec(forecasts: Forecasts, asset: str | None = None, model: str | None
     if moving is None:
         return style.empty(title, "the model's levels are those of the targets: none moves")
     target, levels = moving
-    days, line = rows.index.to_numpy(), style.target_line(target, forecasts.targets)
+    return level_picture(rows.index, levels, target, style.target_line(target, forecasts.targets), title)
+
+
+def level_picture(
+    dates: pd.Index, levels: NDArray[Any], target: Target, line: dict[str, Any], title: str
+) -> style.Spec:
+    """Levels that move, of days with a level or NaN, as which the VaR `target` is forecast."""
     data = [
         {
-            "type": "scatter", "x": days, "y": 1.0 - levels, "customdata": levels, "mode": "lines", "name": "level",
-            "hovertemplate": "τ = %{customdata:.5f}<extra></extra>", "line": {**line, "dash": "solid"},
+            "type": "scatter", "x": dates.to_numpy(), "y": 1.0 - levels, "customdata": levels, "mode": "lines",
+            "name": "level", "hovertemplate": "τ = %{customdata:.5f}<extra></extra>", "line": {**line, "dash": "solid"},
             **style.within(1),
         }
     ]  # fmt: skip
@@ -323,7 +329,7 @@ def level_spec(forecasts: Forecasts, asset: str | None = None, model: str | None
         "tickvals": [1.0 - x for x in ticks], "ticktext": [f"{x:.10g}" for x in ticks],
     }  # fmt: skip
     subtitle = f"{style.target_text(target.measure, target.level)} as the expectile at the day's level. {LEVEL_NOTE}"
-    margin = _date_axes(axes, rows.index)
+    margin = _date_axes(axes, dates)
     return {
         "data": data,
         "layout": style.look(title=title, subtitle=subtitle, height=340, margin=margin, legend=False, **axes),
