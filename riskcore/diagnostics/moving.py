@@ -70,6 +70,7 @@ def level_path(fit: ModelFit) -> pd.DataFrame:
     next_day = pd.DataFrame(
         {"level": levels, "forecast": fit.value(target), "loss": math.nan}, index=pd.DatetimeIndex([fit.date])
     )
-    path = pd.concat([window, next_day]).rename_axis(fit.series.index.name)
+    path = pd.concat([window, next_day])
+    path.index.name = fit.series.index.name
     path["var_level"] = target.level
     return path
