@@ -163,16 +163,19 @@ def side_by_side(fits: Sequence[ModelFit]) -> None:
         t.label: (_short_text(t.measure, t.level), PERCENT) for fit in fits for t in fit.forecasts.targets
     }
     order = ["model", *targets, "volatility", "aic", "bic", "status", "n_parameters", "log_likelihood", "likelihood"]
+    judged = bool((table["likelihood"] != "").any())
+    order = order if judged else [name for name in order if name not in ("n_parameters", "likelihood")]
     _table(
         table[order].dropna(axis="columns", how="all"), columns | targets, first="model", key="compare",
         alt="Models side by side: next day's risk, AIC and BIC",
     )  # fmt: skip
     if len(fits) > 1:
-        window = f"All judged on each of the last {fits[0].window:,} losses"
-        words = "Lower AIC and BIC are better; a normal quasi-likelihood compares with its like only."
+        words = f"All judged on each of the last {fits[0].window:,} losses."
+        if judged:
+            words += " Lower AIC and BIC are better; a normal quasi-likelihood compares with its like only."
         if any(fit.likelihood == "law, not maximised" for fit in fits):
             words += f" {NOT_MAXIMISED}"
-        st.caption(f"{window}. {words}")
+        st.caption(words)
         st.caption(
             "τ is the level of an expectile VaR. Fit with another window or other risk figures fits all of these "
             f"models again, so that they stay comparable. {NONE} where a model does not give the figure."

@@ -323,7 +323,7 @@ def level_picture(
     ]  # fmt: skip
     axes = style.panels([1.0])
     known = 1.0 - levels[np.isfinite(levels)]
-    ticks = [x for x in LEVEL_TICKS if known.min() / 3 <= 1 - x <= known.max() * 3]
+    ticks = _level_ticks(float(known.min()), float(known.max()))
     axes["yaxis"] |= {
         "type": "log", "autorange": "reversed", "title": {"text": "level τ"},
         "tickvals": [1.0 - x for x in ticks], "ticktext": [f"{x:.10g}" for x in ticks],
@@ -334,6 +334,19 @@ def level_picture(
         "data": data,
         "layout": style.look(title=title, subtitle=subtitle, height=340, margin=margin, legend=False, **axes),
     }
+
+
+def _level_ticks(least: float, most: float) -> list[float]:
+    """Levels to be named on an axis where 1 - level goes from `least` to `most`: usual ones, or round ones between.
+
+    >>> _level_ticks(0.0005, 0.05), _level_ticks(0.0025, 0.005)
+    ([0.95, 0.99, 0.995, 0.998, 0.999, 0.9995], [0.995, 0.996, 0.9968, 0.9975])
+    """
+    usual = [x for x in LEVEL_TICKS if least * (1.0 - 1e-9) <= 1.0 - x <= most * (1.0 + 1e-9)]
+    if len(usual) > 2:
+        return usual
+    between = np.geomspace(most, least, 4) if most > least else np.array([least])
+    return list(dict.fromkeys(1.0 - float(f"{x:.2g}") for x in between))
 
 
 def _zones(dates: NDArray[Any], table: pd.DataFrame, days: int, level: float) -> tuple[list[dict[str, Any]], float]:
