@@ -80,7 +80,7 @@ def form(dataset: Dataset, asset: str) -> Asked | None:
         persist_state="session", format_func=widgets.readable,
     )  # fmt: skip
     parts = _parts(str(kind))
-    with st.popover("What it is", icon=":material/help:"):
+    with st.popover("What it is", icon=":material/help:"), widgets.errors_shown():
         widgets.model_cards(*_usual_settings(parts))
     last: Asked | None = state.get("modelling_before", None)
     with st.form(f"{KEY}.form"):

@@ -177,8 +177,9 @@ def side_by_side(fits: Sequence[ModelFit]) -> None:
             words += f" {NOT_MAXIMISED}"
         st.caption(words)
         st.caption(
-            "τ is the level of an expectile VaR. Fit with another window or other risk figures fits all of these "
-            f"models again, so that they stay comparable. {NONE} where a model does not give the figure."
+            "Fit with another window or other risk figures fits all of these models again, so that they stay "
+            f"comparable. τ is the level of an expectile VaR; {NONE} where a model does not give a figure, which has "
+            "no column where none gives it."
         )
 
 

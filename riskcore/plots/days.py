@@ -340,7 +340,7 @@ def _level_ticks(least: float, most: float) -> list[float]:
     """Levels to be named on an axis where 1 - level goes from `least` to `most`: usual ones, or round ones between.
 
     >>> _level_ticks(0.0005, 0.05), _level_ticks(0.0025, 0.005)
-    ([0.95, 0.99, 0.995, 0.998, 0.999, 0.9995], [0.995, 0.996, 0.9968, 0.9975])
+    ([0.95, 0.99, 0.995, 0.998, 0.999, 0.9995], [0.995, 0.996, 0.9969, 0.9975])
     """
     usual = [x for x in LEVEL_TICKS if least * (1.0 - 1e-9) <= 1.0 - x <= most * (1.0 + 1e-9)]
     if len(usual) > 2:

@@ -295,7 +295,7 @@ def test_a_model_of_ones_own_goes_to_the_backtest(open_page: Open, stocks: Sourc
     assert "mu, const and sigma are losses (0.01 is 1 %), omega is a squared loss" in shown(app)
     name = "ar1-ewma-decay0.97-t-nu5"
     table = {"mean": "ar1", "volatility": {"kind": "ewma", "decay": 0.97}, "law": {"kind": "t", "nu": 5.0}}
-    written = tomllib.loads(app.code[0].value)
+    written = tomllib.loads(app.code[-1].value)
     assert written == {"models": [name], "targets": list(TARGETS), "window": 500, "model": {name: table}}
     (read,) = config.settings({}, written).models
     assert read == config.define_model(name, table)
@@ -451,7 +451,7 @@ def test_names_of_files_and_users_are_text(open_page: Open, tmp_path: Path) -> N
     rendered += [m.label for m in app.metric] + [b.label for b in app.button]
     assert not [text for text in rendered if "<b>" in text or "**bold**" in text]
     assert f"{HOSTILE} · {HOSTILE} · fitted to" in shown(app)
-    assert tomllib.loads(app.code[0].value)["models"] == [HOSTILE]
+    assert tomllib.loads(app.code[-1].value)["models"] == [HOSTILE]
 
 
 def test_models_are_kept_across_pages_and_follow_the_asset(open_page: Open, stocks: Source) -> None:
@@ -612,7 +612,7 @@ def test_a_volatility_with_parameters_goes_to_a_run_file(open_page: Open, stocks
     by_key(app, "number_input", "volatility.arch-process.long").set_value(20)
     press(app, "Fit")
     table = {"volatility": {"kind": "arch-process", "process": "harch", "long": 20}, "law": "t"}
-    (written,) = tomllib.loads(app.code[0].value)["model"].values()
+    (written,) = tomllib.loads(app.code[-1].value)["model"].values()
     assert written == table
     found = config.define_model("mine", table)
     assert found == rc.LocationScale(volatility=rc.ArchVolatility("harch", long=20), law=rc.StudentT(), name="mine")

@@ -62,6 +62,9 @@ def test_the_figure_shows_the_path(losses: pd.Series) -> None:
     table = diagnostics.level_path(rc.fit_model(losses, "dynamic-level", "var:0.99", window=500))
     figure = plots.level_path(table, title="<b>A</b>")
     np.testing.assert_array_equal(figure.data[0].y, 1.0 - table["level"])
+    ticks = figure.layout.yaxis.tickvals
+    assert len(ticks) > 2
+    assert all(0.9 * (1 - table["level"]).min() <= x <= 1.1 * (1 - table["level"]).max() for x in ticks)
     assert list(pd.DatetimeIndex(figure.data[0].x)) == list(table.index)
     assert "VaR 99 % as the expectile at the day's level" in figure.layout.title.subtitle.text
     assert figure.layout.title.text == "&lt;b&gt;A&lt;/b&gt;"
