@@ -249,8 +249,8 @@ def parameters(fit: ModelFit, kept: str) -> None:
     if told:
         st.caption(
             "Interval too short: an interval of nominal 95 % (estimate ± 1.96 errors) should hold the true parameter "
-            f"in 95 % of samples. It held {'; and '.join(told)}. Number of losses n, level and law are those of the "
-            "simulation, not of this fit."
+            f"in 95 % of samples. Share of samples in which it did, {'; '.join(told)}. Number of losses n, level and "
+            "law are those of the simulation, not of this fit."
         )
 
 

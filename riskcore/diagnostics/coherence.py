@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from riskcore._types import Target
-from riskcore.walkforward.loop import ordered_pairs
+from riskcore.walkforward import ordered_pairs
 
 if TYPE_CHECKING:
     from riskcore.diagnostics.fit import ModelFit

@@ -76,8 +76,7 @@ def coverage_words(forecaster: Forecaster, parameters: Iterable[str]) -> list[st
         if covered is not None and covered.share < ENOUGH:
             found.setdefault(covered.setting, {})[parameter] = covered.share
     return [
-        f"{', '.join(f'{name} {100 * share:.0f} %' for name, share in shares.items())} of samples in a simulation of "
-        f"{setting_words(setting)}"
+        f"in a simulation of {setting_words(setting)}: {', '.join(f'{n} {100 * x:.0f} %' for n, x in shares.items())}"
         for setting, shares in found.items()
     ]
 

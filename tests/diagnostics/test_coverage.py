@@ -44,10 +44,7 @@ def test_the_table_of_parameters_warns(monkeypatch):
     assert len(told)
     assert (told["note"] == "interval too short").all()
     (words,) = coverage.coverage_words(fit.forecaster, told["name"])
-    assert words.startswith(
-        "var_0.95.b0 78 %, var_0.95.b1 78 %, var_0.95.b2 78 % of samples in a simulation of n = 1000"
-    )
-    assert words.endswith("VaR 95 %")
+    assert words == ("in a simulation of n = 1000, VaR 95 %: var_0.95.b0 78 %, var_0.95.b1 78 %, var_0.95.b2 78 %")
 
 
 def test_words_of_coverage_are_the_tables():
@@ -62,7 +59,7 @@ def test_words_of_coverage_are_the_tables():
         for i in range(4):
             share = table[setting, f"b{i}"]
             assert (f"var_{level}.b{i} {100 * share:.0f} %" in sentence) == (share < coverage.ENOUGH)
-        assert sentence.endswith(coverage.setting_words(setting))
+        assert sentence.startswith(f"in a simulation of {coverage.setting_words(setting)}: ")
     assert coverage.coverage_words(rc.FORECASTERS["historical"], ["mu"]) == []
 
 
