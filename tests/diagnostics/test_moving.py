@@ -78,3 +78,10 @@ def test_other_models_say_why_not(fit: Fit) -> None:
         assert "level" not in fit(model).series
     with pytest.raises(ConfigError, match="model must have a level that moves, got none"):
         diagnostics.level_path(fit("garch-t"))
+
+
+def test_the_rules_numbers_are_a_choice(losses: pd.Series) -> None:
+    chosen = rc.fit_model(losses, "dynamic-level", "var:0.99", window=500).parameters
+    assert set(chosen["role"]) == {"searched"}
+    given = rc.fit_model(losses, DynamicLevel(rule="online", gain=0.1), "var:0.99", window=500).parameters
+    assert given.set_index("name")["role"].to_dict() == {"g": "fixed", "first_level": "searched"}
