@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import streamlit as st
 
 from riskcore import defaults
+from riskcore._types import Measure, Target
 from riskcore.dashboard import state, widgets
 from riskcore.dashboard.sources import Dataset
 from riskcore.dashboard.wording import target_of, target_words
@@ -22,6 +23,7 @@ from riskcore.diagnostics import ModelFit, fit_model
 from riskcore.distributions import LAWS
 from riskcore.errors import RiskcoreError, require
 from riskcore.forecasters import FORECASTERS, TAIL_MODELS, Forecaster, LocationScale
+from riskcore.plots.style import target_text
 from riskcore.runs.catalogue import without_exog
 from riskcore.runs.config import define_model
 from riskcore.runs.store import atomic_write, canonical
@@ -38,6 +40,8 @@ REMEMBERED = "modelling.json"
 """In an owner's folder: the models that they looked at last."""
 SHORT, BUILD, DIRECT = "by short name", "mean × volatility × law", "direct tail model"
 USUAL = "as usual"
+EMPTY: Mapping[str, str] = {"level": "all levels", "gain": "chosen from a grid"}
+"""What an empty number means, by the parameter's name; all others are estimated then."""
 TAIL_WORDS: Mapping[str, str] = {
     "care": "CARE: the expectile itself, modelled on the losses before; VaR and ES follow by their levels.",
     "caviar": "CAViaR: the VaR itself, modelled on yesterday's VaR and loss; the ES stands on it.",
@@ -76,7 +80,7 @@ def form(dataset: Dataset, asset: str) -> Asked | None:
         persist_state="session", format_func=widgets.readable,
     )  # fmt: skip
     parts = _parts(str(kind))
-    with st.popover("What it is", icon=":material/help:"):
+    with st.popover("What it is", icon=":material/help:"), widgets.errors_shown():
         widgets.model_cards(*_usual_settings(parts))
     last: Asked | None = state.get("modelling_before", None)
     with st.form(f"{KEY}.form"):
@@ -103,7 +107,38 @@ def form(dataset: Dataset, asset: str) -> Asked | None:
         return None
     require(bool(targets), "targets must name at least one target, got none")
     settings = (int(window), tuple(target_of(str(t)) for t in targets))
-    return Asked(parts["model"], None, *settings) if table is None else _own(name.strip(), table, *settings)
+    asked = Asked(parts["model"], None, *settings) if table is None else _own(name.strip(), table, *settings)
+    _offers_some(asked)
+    return asked
+
+
+def _offers_some(asked: Asked) -> None:
+    """ConfigError, in words of the page, where the model offers none of the figures."""
+    model = asked.forecaster()
+    known = any(model.offers(Target.parse(t)) for t in asked.targets)
+    wanted = ", ".join(target_words(t) for t in asked.targets)
+    require(
+        known, f"{asked.name} offers none of the risk figures {wanted}; it offers {offered_words(model)}: choose these"
+    )
+
+
+def offered_words(model: Forecaster) -> str:
+    """Which figures a model offers, in words of the page.
+
+    >>> offered_words(FORECASTERS["caviar-sav"])
+    'VaR at any level, ES at any level'
+    """
+    own = getattr(model, "level", None)
+    words = []
+    names: Mapping[Measure, str] = {"var": "VaR", "es": "ES", "expectile": "expectile VaR"}
+    for measure, name in names.items():
+        levels = dict.fromkeys([*([] if own is None else [own]), *(Target.parse(t).level for t in LEVELS)])
+        found = [x for x in levels if model.offers(Target(measure, x))]
+        if len(found) == len(levels):
+            words.append(f"{name} at any level")
+        else:
+            words += [target_text(measure, x) for x in found]
+    return ", ".join(words)
 
 
 def _parts(kind: str) -> dict[str, str]:
@@ -147,19 +182,19 @@ def _table(parts: Mapping[str, str]) -> Table:
     """The table that the chosen parts and the inputs of their parameters give; what is as usual is left out."""
     if "kind" in parts:
         kind = parts["kind"]
-        return {"kind": kind, **_inputs(TAIL_MODELS[kind], kind, empty="all levels")}
+        return {"kind": kind, **_inputs(TAIL_MODELS[kind], kind)}
     registries: Mapping[str, Mapping[str, Any]] = {"mean": MEANS, "volatility": VOLATILITIES, "law": LAWS}
     table: dict[str, Any] = {}
     for place, (key, chosen) in zip(st.columns(3), parts.items(), strict=True):
         if chosen == USUAL:
             continue
         with place:
-            given = _inputs(registries[key][chosen], f"{key}.{chosen}", empty="estimated")
+            given = _inputs(registries[key][chosen], f"{key}.{chosen}")
         table[key] = {"kind": chosen, **given} if given else chosen
     return table
 
 
-def _inputs(part: Any, where: str, *, empty: str) -> dict[str, Any]:
+def _inputs(part: Any, where: str) -> dict[str, Any]:
     """An input for each parameter of a part; those that differ from the registry's entry, by name."""
     hints, found = get_type_hints(type(part)), {}
     for field in (f for f in fields(part) if f.init and f.name not in ("name", "kind")):  # a kind is an entry by itself
@@ -179,7 +214,7 @@ def _inputs(part: Any, where: str, *, empty: str) -> dict[str, Any]:
             whole = isinstance(usual, int) or hints[field.name] is int
             value = st.number_input(
                 label, value=usual, step=1 if whole else 0.01, format="%d" if whole else "%g", key=key, help=text,
-                placeholder=empty, persist_state="session",
+                placeholder=EMPTY.get(field.name, "estimated"), persist_state="session",
             )  # fmt: skip
         if value is not None and value != usual:
             found[field.name] = value

@@ -12,6 +12,7 @@ import streamlit as st
 from riskcore import diagnostics, plots
 from riskcore.dashboard import widgets
 from riskcore.diagnostics import ModelFit
+from riskcore.forecasters import BayesExpectile
 from riskcore.plots.style import target_text
 
 if TYPE_CHECKING:
@@ -63,12 +64,18 @@ def headline(fit: ModelFit) -> None:
     st.subheader(f"Risk of the next day, {day(fit.date)}", anchor=False)
     st.text(f"{fit.asset} · {fit.model} · fitted to {fit.window:,} losses up to {day(fit.origin)}")
     table = fit.next_day
+    table = table[table["value"].notna()]
     cells = [(target_text(m, x), percent(v)) for m, x, v in table[["measure", "level", "value"]].to_numpy()]
     if not math.isnan(fit.volatility):
         cells.append(("volatility", percent(fit.volatility)))
+    moving = not diagnostics.why_not(fit, "level")
+    if moving:
+        cells.append(("level τ, tomorrow", f"{diagnostics.level_path(fit)['level'].iloc[-1]:.5f}"))
     with st.container(horizontal=True):
         for label, value in cells:
             st.metric(label, value, border=True, width="content")
+    for words in without(fit):
+        st.text(words)
     if fit.failure:
         st.warning("The model's own estimation failed:", icon=":material/warning:")
         st.text(fit.failure)
@@ -77,19 +84,63 @@ def headline(fit: ModelFit) -> None:
         f"{words}. Optimisations tried: {fit.attempts}. Estimated now, on the last window: a backtest that "
         "estimates less often than every day can have other figures for the same day."
     )
+    if moving:
+        st.caption(level_words(fit))
+    if diagnostics.levels_apart(fit):
+        st.caption(
+            "The model estimates each figure on its own, without a law of the loss that all would come from: figures "
+            "of different measures or levels need not fit together."
+        )
+    for words in misfits(fit):
+        st.warning(words, icon=":material/warning:")
     expectiles = table[table["measure"] == "expectile"]
     if len(expectiles):
         _beside(expectiles)
 
 
-def _beside(table: pd.DataFrame) -> None:
-    st.caption(
-        "An expectile's level is no probability. What each expectile VaR is equal to, under the day's own law "
-        "(none for a model without a law):"
+def without(fit: ModelFit) -> list[str]:
+    """Which figures that were asked for are not there: those that the model never gives, and those of this window."""
+    absent = [t for t in fit.forecasts.targets if math.isnan(fit.value(t))]
+    never = [target_text(t.measure, t.level) for t in absent if not fit.forecaster.offers(t)]
+    now = [target_text(t.measure, t.level) for t in absent if fit.forecaster.offers(t)]
+    told = [f"{fit.model} does not give: {', '.join(never)}."] if never else []
+    return [*told, f"No figure from this window: {', '.join(now)}."] if now else told
+
+
+def level_words(fit: ModelFit) -> str:
+    """What the level is that a model moves from day to day, and what it makes of the forecast."""
+    moving = fit.forecasts.moving(fit.forecasts.frame)
+    assert moving is not None
+    name = target_text(moving[0].measure, moving[0].level)
+    kind = f"Chosen by score, the level makes the forecast a {name} by its choice."
+    if getattr(fit.forecaster, "rule", "") == "online":
+        kind = f"Moved by hits, it is a {name} by construction."
+    return (
+        f"{name} is forecast as an expectile whose level τ moves from day to day. {kind} Scores at moving levels are "
+        "not comparable."
     )
-    names = ("level", "value", "loss_gain_ratio", "implied_var_level", "equal_es_level", "normal_var_level")
+
+
+def misfits(fit: ModelFit) -> list[str]:
+    """Figures of the next day that no law can have together, in words."""
+    told = []
+    for misfit in diagnostics.incoherent(fit):
+        name = target_text(misfit.target.measure, misfit.target.level)
+        others = [f"{target_text(t.measure, t.level)} of {percent(fit.value(t))}" for t in misfit.because]
+        told.append(
+            f"These do not fit together: {name} is {percent(misfit.value)}, but {' and '.join(others)} "
+            f"ask{'s' if len(others) == 1 else ''} for at least {percent(misfit.least)}."
+        )
+    return told
+
+
+def _beside(table: pd.DataFrame) -> None:
+    names = ["level", "value", "loss_gain_ratio", "implied_var_level", "equal_es_level", "normal_var_level"]
+    shown = table[names].dropna(axis="columns", how="all")
+    under = "under the day's own law" if "implied_var_level" in shown else "as far as it is known without a law"
+    st.caption(f"An expectile's level is no probability. What each expectile VaR is equal to, {under}:")
     _table(
-        table[list(names)],
+        shown,
         {
             "level": ("τ", "{:.8g}"), "value": ("expectile VaR", PERCENT),
             "loss_gain_ratio": ("loss-gain ratio", "{:,.1f}"),
@@ -109,16 +160,32 @@ def side_by_side(fits: Sequence[ModelFit]) -> None:
         "aic": ("AIC", "{:,.2f}"), "bic": ("BIC", "{:,.2f}"), "volatility": ("volatility", PERCENT),
     }  # fmt: skip
     targets: dict[str, tuple[str, Format]] = {
-        t.label: (target_text(t.measure, t.level), PERCENT) for fit in fits for t in fit.forecasts.targets
+        t.label: (_short_text(t.measure, t.level), PERCENT) for fit in fits for t in fit.forecasts.targets
     }
-    order = ["model", "status", *targets, "volatility", "aic", "bic", "log_likelihood", "n_parameters", "likelihood"]
-    _table(table[order], columns | targets, key="compare", alt="Models side by side: next day's risk, AIC and BIC")
+    order = ["model", *targets, "volatility", "aic", "bic", "status", "n_parameters", "log_likelihood", "likelihood"]
+    judged = bool((table["likelihood"] != "").any())
+    order = order if judged else [name for name in order if name not in ("n_parameters", "likelihood")]
+    _table(
+        table[order].dropna(axis="columns", how="all"), columns | targets, first="model", key="compare",
+        alt="Models side by side: next day's risk, AIC and BIC",
+    )  # fmt: skip
     if len(fits) > 1:
-        window = f"All judged on each of the last {fits[0].window:,} losses"
-        words = "Lower AIC and BIC are better; a normal quasi-likelihood compares with its like only."
+        words = f"All judged on each of the last {fits[0].window:,} losses."
+        if judged:
+            words += " Lower AIC and BIC are better; a normal quasi-likelihood compares with its like only."
         if any(fit.likelihood == "law, not maximised" for fit in fits):
             words += f" {NOT_MAXIMISED}"
-        st.caption(f"{window}. {words}")
+        st.caption(words)
+        st.caption(
+            "Fit with another window or other risk figures fits all of these models again, so that they stay "
+            f"comparable. τ is the level of an expectile VaR; {NONE} where a model does not give a figure, which has "
+            "no column where none gives it."
+        )
+
+
+def _short_text(measure: str, level: float) -> str:
+    """A target at the head of a narrow column."""
+    return f"τ = {level:.10g}" if measure == "expectile" else target_text(measure, level)
 
 
 def parameters(fit: ModelFit, kept: str) -> None:
@@ -154,24 +221,42 @@ def parameters(fit: ModelFit, kept: str) -> None:
     if fit.parameters.empty:
         st.info("No parameters: the estimation failed.")
         return
+    posterior = isinstance(fit.forecaster, BayesExpectile)
+    error = "posterior s.d." if posterior else "robust s.e."
     _table(
         fit.parameters,
         {
             "name": ("parameter", None), "role": ("how", None), "estimate": ("estimate", "{:.6g}"),
-            "standard_error": ("robust s.e.", "{:.3g}"), "t": ("t", "{:,.2f}"), "p_value": ("p", p_value),
+            "standard_error": (error, "{:.3g}"), "t": ("t", "{:,.2f}"), "p_value": ("p", p_value),
             "note": ("note", None),
         },
-        key="parameters", alt="Parameters with their estimates, robust standard errors, t and p",
+        key="parameters", alt="Parameters with their estimates, errors, t and p",
     )  # fmt: skip
-    st.caption(
-        f"{_units(fit)} {NONE} where there is no error, or zero lies outside the parameter's range. "
-        "A parameter on its limit (status boundary) has no reliable error."
+    letters = f"Letters as in the formula at About. {_units(fit)}"
+    if posterior:
+        st.caption(
+            f"{letters} Estimates are posterior means. The posterior's standard deviation is rescaled by the sandwich, "
+            "as the working likelihood is no law of the loss; a posterior has no t and no p."
+        )
+    else:
+        st.caption(
+            f"{letters} {NONE} where there is no error, or zero lies outside the parameter's range. "
+            "A parameter on its limit (status boundary) has no reliable error."
+        )
+    told = diagnostics.coverage_words(
+        fit.forecaster, fit.parameters.loc[fit.parameters["standard_error"].notna(), "name"]
     )
+    if told:
+        st.caption(
+            "Interval too short: an interval of nominal 95 % (estimate ± 1.96 errors) should hold the true parameter "
+            f"in 95 % of samples. Share of samples in which it did, {'; '.join(told)}. Number of losses n, level and "
+            "law are those of the simulation, not of this fit."
+        )
 
 
 def _units(fit: ModelFit) -> str:
     if fit.estimate is None:
-        return "For losses as they are: 0.01 is 1 %."
+        return diagnostics.unit_words(fit.forecaster, fit.parameters["name"])
     return (
         "mu, const and sigma are losses (0.01 is 1 %), omega is a squared loss (EGARCH: of the logarithm of one, "
         "Beta-t-EGARCH: the logarithm of a loss, APARCH: a loss to the power delta, tarch: a loss); "
@@ -330,6 +415,21 @@ def regimes(fit: ModelFit, kept: str) -> None:
     )  # fmt: skip
 
 
+def level(fit: ModelFit, kept: str) -> None:
+    """The level of each day, of a model whose expectile level moves."""
+    title = _title("Expectile level of each day", fit)
+    _part(
+        fit, "level", kept, lambda: plots.level_path(diagnostics.level_path(fit), title=title),
+        "The expectile level of each day of the window and of the next day",
+    )  # fmt: skip
+    if not diagnostics.why_not(fit, "level"):
+        st.caption(
+            f"{level_words(fit)} The path begins in the middle of the window, as the losses before give the residuals "
+            "of which the expectile is taken; its last point is tomorrow. The rule's numbers are those of the whole "
+            "window."
+        )
+
+
 def uncertainty(fit: ModelFit, kept: str) -> None:
     """Error bands of the next day's expectiles."""
     reason = diagnostics.why_not(fit, "bands")
@@ -384,10 +484,16 @@ def _title(chart: str, fit: ModelFit) -> str:
     return f"{chart} · {fit.model}"  # the asset stands above
 
 
-def _table(table: pd.DataFrame, columns: dict[str, tuple[str, Format]], *, key: str, alt: str) -> None:
-    """A table with its columns in words; the values behind the formatted cells stay the engine's."""
-    formats = {name: style for name, (_, style) in columns.items() if style is not None}
+def _table(table: pd.DataFrame, columns: dict[str, tuple[str, Format]], *, key: str, alt: str, first: str = "") -> None:
+    """A table with its columns in words; the values behind the formatted cells stay the engine's.
+
+    The column `first` stays in sight, wide enough for long names, while the others are moved.
+    """
+    formats = {name: style for name, (_, style) in columns.items() if style is not None and name in table}
     config = {name: st.column_config.Column(label) for name, (label, _) in columns.items()}
+    if first:
+        longest = int(table[first].str.len().max()) if len(table) else 0
+        config[first] = st.column_config.Column(columns[first][0], pinned=True, width=min(80 + 7 * longest, 320))
     told = [name for name in table.columns if name != "note" or bool((table[name] != "").any())]
     shown = table.style.format(formats, na_rep=NONE)  # type: ignore[arg-type]  # a column's format is text or function
     st.dataframe(
@@ -405,6 +511,7 @@ TABS: Mapping[str, Callable[[ModelFit, str], None]] = {
     "Levels": levels,
     "Threshold": thresholds,
     "Regimes": regimes,
+    "Level": level,
     "Uncertainty": uncertainty,
     "About": about,
 }

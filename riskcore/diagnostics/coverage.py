@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from riskcore.forecasters import FORECASTERS, Forecaster
 TABLE = Path(__file__).with_name("coverage.csv")
 ENOUGH = 0.90
 """An interval of nominal 95 % that covers less is said to be too short."""
+TOO_SHORT = "interval too short"
 _LEVEL = re.compile(r"(?:var|expectile|level) (0\.\d+)")
 
 
@@ -63,8 +65,29 @@ def coverage_of(forecaster: Forecaster, parameter: str) -> Covered | None:
 def too_short(forecaster: Forecaster, parameter: str) -> str:
     """A warning where intervals of the parameter cover too little, in words; else empty."""
     covered = coverage_of(forecaster, parameter)
-    if covered is None or covered.share >= ENOUGH:
-        return ""
-    return (
-        f"interval too short: nominal 95 % held the truth in {100 * covered.share:.0f} % of samples ({covered.setting})"
+    return TOO_SHORT if covered is not None and covered.share < ENOUGH else ""
+
+
+def coverage_words(forecaster: Forecaster, parameters: Iterable[str]) -> list[str]:
+    """What the simulations say of those parameters whose intervals are too short: a sentence for each setting."""
+    found: dict[str, dict[str, float]] = {}
+    for parameter in parameters:
+        covered = coverage_of(forecaster, parameter)
+        if covered is not None and covered.share < ENOUGH:
+            found.setdefault(covered.setting, {})[parameter] = covered.share
+    return [
+        f"in a simulation of {setting_words(setting)}: {', '.join(f'{n} {100 * x:.0f} %' for n, x in shares.items())}"
+        for setting, shares in found.items()
+    ]
+
+
+def setting_words(setting: str) -> str:
+    """A setting of the table with its targets as they are called elsewhere.
+
+    >>> setting_words("n = 1000, var 0.95, t(6) losses"), setting_words("n = 2000, var and es 0.95")
+    ('n = 1000, VaR 95 %, t(6) losses', 'n = 2000, VaR and ES 95 %')
+    """
+    text = re.sub(r"\b(?:level|expectile) (0\.\d+)", r"expectile τ = \1", setting)
+    return re.sub(
+        r"\bvar( and es)? (0\.\d+)", lambda m: f"VaR{' and ES' if m[1] else ''} {100 * float(m[2]):.10g} %", text
     )

@@ -136,8 +136,12 @@ def _no_recursion(fit: ModelFit) -> str:
     """Why a fit has no volatility recursion; empty where it has one."""
     if fit.failure:
         return f"the estimation failed: {fit.failure}"
+    if fit.chain is not None:
+        return (
+            f"the volatility of {fit.model} moves with the probabilities of its regimes, not by a recursion on shocks"
+        )
     if fit.estimate is None or not isinstance(fit.forecaster, LocationScale):
-        return f"{fit.model} models the measures themselves, without a volatility"
+        return f"{fit.model} models the risk figures themselves and forecasts no volatility"
     if isinstance(fit.forecaster.volatility, TwoStep):
         return "the volatility is driven by a measure of the day's variance, not by the shock alone"
     if not isinstance(fit.forecaster.volatility, (EWMA, RiskMetrics2006, FIGARCH, GARCH, GJR, EGARCH, *OTHERS)):

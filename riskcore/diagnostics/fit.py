@@ -18,7 +18,7 @@ from riskcore.errors import DataError, FitError, require
 from riskcore.forecasters import Fitted, Forecaster, Predictive
 from riskcore.forecasters.location_scale import FittedLocationScale
 from riskcore.forecasters.regimes import FittedMarkovSwitching
-from riskcore.forecasts import STATUS_WORDS, Forecasts
+from riskcore.forecasts import LEVEL, STATUS_WORDS, Forecasts
 from riskcore.indicators import beside_expectile, expectile_table
 from riskcore.volatility import VolatilityFit
 from riskcore.volatility.exogenous import exog_names, fresh_names
@@ -70,7 +70,8 @@ class ModelFit:
     series : DataFrame
         In-sample, by date: loss, mean, volatility, residual, pit, and a column for each target that is offered; NaN
         where the model has no law. Parameters and sample law are those of the whole window. With regimes the law
-        differs from day to day, and a residual is the normal quantile of the day's PIT.
+        differs from day to day, and a residual is the normal quantile of the day's PIT. A model whose expectile level
+        moves has a column level, NaN in the first half of the window.
     law : Law, optional
         Standardised law of the next day's loss.
     estimate : VolatilityFit, optional
@@ -300,6 +301,10 @@ def _in_sample(
     elif law is None and targets:  # a model of the measures alone: its steps from each row to the next
         before = {name: columns[:-1] for name, columns in given.items()}
         out.iloc[1:, len(SERIES) :] = fitted.predict(values[:-1], targets, values.size - 1, **before)
+        levels = getattr(fitted, "levels", None)
+        if callable(levels):
+            out[LEVEL] = math.nan
+            out.iloc[1:, -1] = levels(values[:-1], values.size - 1)
     return out, law
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from riskcore._types import FloatArray
 from riskcore.diagnostics.coverage import too_short
 from riskcore.distributions import Normal
-from riskcore.forecasters import Fitted, Forecaster, LocationScale
+from riskcore.forecasters import BayesExpectile, DynamicLevel, Fitted, Forecaster, LocationScale
 from riskcore.forecasters.location_scale import FittedLocationScale
 from riskcore.volatility import Constant, ExogMean, log_likelihood
 from riskcore.volatility.base import gaussian_if_sample
@@ -20,11 +20,13 @@ from riskcore.volatility.twostep import TwoStep
 
 COLUMNS = ("name", "role", "estimate", "standard_error", "t", "p_value", "note")
 ROLES = ("estimated", "searched", "fixed")
-"""Estimated from the window; an expectile level found for a VaR or ES; set beforehand."""
+"""Estimated from the window; an expectile level found for a VaR or ES, or a rule that moves it; set beforehand."""
 ON_EDGE = ("omega", "alpha", "beta", "w", "a", "b", "wR", "aR", "bR")
 """Zero is the bound of these in a variance recursion, so a two-sided p-value is a rough guide."""
 NO_ZERO = ("nu", "shape", "s2", "c")
 """Zero lies outside the range of these, so there is nothing to test."""
+OF_RULE = ("d0", "d1", "d2", "d3", "g", "first_level")
+"""Numbers of the rule that moves an expectile level: a choice, and no parameters of the data."""
 OF_REGIMES = re.compile(r"(sigma|nu|p)\d+")
 """Scales, degrees of freedom and transitions of regimes, of which the same holds or zero is the end of the range."""
 BY_LAW, NOT_MAXIMISED, QUASI = "law", "law, not maximised", "normal quasi-likelihood"
@@ -45,25 +47,26 @@ def parameter_table(forecaster: Forecaster, fitted: Fitted | None) -> pd.DataFra
     -------
     DataFrame
         Columns name, role, estimate, standard_error, t, p_value, note. NaN where the fit gives no error, and for the
-        test of a parameter whose range does not hold zero. Settings that are fixed stand last.
+        test of a parameter whose range does not hold zero. Of a posterior the error is its standard deviation,
+        rescaled by the sandwich, and there is no test. Settings that are fixed stand last.
     """
     if fitted is None:
         return _frame([])
     errors, log_variance = fitted.standard_errors, _log_variance(forecaster)
-    fixed = _fixed(forecaster)
+    fixed, posterior = _fixed(forecaster), isinstance(forecaster, BayesExpectile)
     rows: list[tuple[object, ...]] = []
     for name, estimate in fitted.params.items():
         if name in fixed:
             continue
         error = errors.get(name, math.nan)
         error = error if math.isfinite(error) and error > 0 else math.nan
-        testable = name not in NO_ZERO and not OF_REGIMES.fullmatch(name)
+        testable = name not in NO_ZERO and not OF_REGIMES.fullmatch(name) and not posterior
         t = estimate / error if testable else math.nan
         note = "zero is the limit of its range: p is a rough guide" if name in ON_EDGE and not log_variance else ""
         note = note if math.isfinite(t) else ""
         short = too_short(forecaster, name) if math.isfinite(error) else ""
         note = "; ".join(part for part in (note, short) if part)
-        rows.append((name, _role(name), estimate, error, t, _two_sided(t), note))
+        rows.append((name, _role(forecaster, name), estimate, error, t, _two_sided(t), note))
     rows += [(name, "fixed", value, math.nan, math.nan, math.nan, "") for name, value in fixed.items()]
     return _frame(rows)
 
@@ -78,7 +81,9 @@ def _two_sided(t: float) -> float:
     return math.erfc(abs(t) / math.sqrt(2.0))
 
 
-def _role(name: str) -> str:
+def _role(forecaster: Forecaster, name: str) -> str:
+    if isinstance(forecaster, DynamicLevel) and name in OF_RULE:
+        return "fixed" if name == "g" and forecaster.gain is not None else "searched"
     if not name.endswith(".level"):
         return "estimated"
     return "fixed" if name.startswith("expectile") else "searched"

@@ -11,6 +11,7 @@ from riskcore._types import Target
 from riskcore.diagnostics.dynamics import no_news_impact
 from riskcore.diagnostics.fit import ModelFit
 from riskcore.diagnostics.levels import no_levels
+from riskcore.diagnostics.moving import no_level
 from riskcore.diagnostics.regimes import no_regimes
 from riskcore.diagnostics.residuals import no_pit, no_residuals
 from riskcore.diagnostics.thresholds import no_thresholds
@@ -26,6 +27,7 @@ PARTS: Mapping[str, Callable[[ModelFit], str]] = MappingProxyType(
         "level_curve": no_levels,
         "tail_thresholds": no_thresholds,
         "regimes": no_regimes,
+        "level": no_level,
         "bands": no_bands,
     }
 )

@@ -59,11 +59,14 @@ class CARE:
     Parameters
     ----------
     form : {"linear", "sav", "as", "ig"}
-        Linear; or a recursion: symmetric absolute value, asymmetric slope, indirect GARCH.
+        What the expectile depends on. linear: yesterday's loss and its square, apart for gains and losses; sav: its own
+        value yesterday and the size of yesterday's move; as: the same, with gains and losses weighing differently; ig:
+        as sav in squares, like a GARCH.
     level : float, optional
-        Offer only the expectile at this level.
+        None: all levels, and VaR and ES. A number: only the expectile at this level, in (0.5, 1); VaR and ES are not
+        offered then.
     lags : int
-        Days before that the linear form looks at; the others look at one. Typical values: 1 to 5.
+        Days back that the linear form looks at; the other forms look at yesterday only. Typical values: 1 to 5.
     name : str, optional
         Label of the model.
 

@@ -57,11 +57,15 @@ class CAViaR:
     Parameters
     ----------
     form : {"sav", "as", "ig", "adaptive"}
-        Symmetric absolute value, asymmetric slope, indirect GARCH, adaptive.
+        What the VaR depends on besides its own value yesterday. sav: the size of yesterday's move; as: the same, with
+        gains and losses weighing differently; ig: as sav in squares, like a GARCH; adaptive: only whether yesterday's
+        loss exceeded the VaR.
     es : {"multiplicative", "additive", "none"}
-        Form of the ES; with "none" only VaR is offered.
+        How the ES lies above the VaR. multiplicative: in a fixed ratio; additive: by a distance that follows the losses
+        beyond the VaR; none: only VaR is offered.
     sharpness : float
-        G of the adaptive form, per standard deviation of the window's losses; the paper has 10 per percentage point.
+        Of the adaptive form only, G of the formula, positive: how sharply a loss just above the VaR is told from one
+        just below. Per standard deviation of the window's losses; the paper has 10 per percentage point.
     name : str, optional
         Label of the model.
 

@@ -61,15 +61,19 @@ class DynamicLevel:
     Parameters
     ----------
     level : float
-        The level p of the VaR that the forecast serves as, in (0.5, 1).
+        The level p of the VaR that the forecast serves as, in (0.5, 1); no other figure is offered. Typical values:
+        0.975, 0.99.
     rule : {"score", "online"}
-        How the level moves.
+        How the expectile's level moves: with the volatility and the last loss, by numbers that scored best in the
+        window's second half; or online, up after each loss beyond the VaR and slowly down after all other days.
     transform : {"logistic", "normal"}
-        A: the logistic function, or the normal distribution function.
+        The scale on which the level moves and which keeps it below 1: the logarithm of the loss-gain ratio (logistic),
+        or the quantile of the normal law.
     gain : float, optional
-        g of the online rule; by default that of `GAINS` with the lowest score in the second half of the window.
+        How far one hit moves the level under the online rule, g of the formula: a large one answers fast and swings.
+        None: of 0.02, 0.05, 0.1, 0.2, 0.4 and 0.8 the one that scored best in the second half of the window.
     volatility : Volatility
-        Of the underlying model.
+        The volatility by which losses are standardised before their expectile is taken.
     name : str, optional
         Label of the model.
 

@@ -52,9 +52,10 @@ class JointVaRES:
     Parameters
     ----------
     form : {"as", "sav"}
-        Asymmetric slope or symmetric absolute value.
+        What the VaR depends on besides its own value yesterday: the size of yesterday's move (sav), with gains and
+        losses weighing differently (as).
     excess : {"multiplicative", "additive"}
-        Form of the ES.
+        How the ES lies above the VaR: in a fixed ratio, or by a distance that follows the losses beyond the VaR.
     name : str, optional
         Label of the model.
 
@@ -114,7 +115,8 @@ class FZGAS:
     Parameters
     ----------
     form : {"one-factor", "two-factor", "hybrid"}
-        Form of the recursion.
+        What moves VaR and ES. one-factor: both together, up by a loss beyond the VaR; hybrid: the same, and each day's
+        move counts; two-factor: each by itself, with more parameters that are harder to estimate.
     name : str, optional
         Label of the model.
 

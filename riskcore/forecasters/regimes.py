@@ -56,13 +56,14 @@ class MarkovSwitching:
     Parameters
     ----------
     regimes : {2, 3}
-        Number of regimes.
+        Kinds of days that the model tells apart: calm and stress, or one between them. Three need a long window.
     law : Normal or StudentT
         Law within a regime. ``StudentT()`` is estimated, ``StudentT(5)`` fixed.
     lags : {0, 1}
-        With 1, the mean of a regime depends on yesterday's loss.
+        0: the mean of a regime is constant. 1: it depends on yesterday's loss.
     common_nu : bool
-        Whether the regimes share one estimated number of degrees of freedom, or each has its own.
+        Student's t only: whether the regimes share one number of degrees of freedom, or each has its own. Of no effect
+        under the normal law.
     name : str, optional
         Label of the model.
 

@@ -42,12 +42,13 @@ class ExpectileRegression:
     Parameters
     ----------
     lags : int
-        Number of lagged losses, from 0 to 20.
+        Losses of the last so many days that the expectile depends on, from 0 to 20.
     variance : {"none", "ewma", "garch"}
-        Conditional variance of the next day: none, of EWMA round the window's mean, or of a GARCH(1,1) that is fitted
-        to the window by normal quasi-likelihood.
+        The next day's variance that the expectile depends on as well: none, an exponential average of squared losses
+        round the window's mean (ewma), or that of a GARCH(1,1) fitted to the window by normal quasi-likelihood.
     decay : float
-        Of the EWMA variance.
+        Weight of a day against the day after it in the EWMA variance, in (0, 1); of no effect with the others. Typical
+        value: 0.94.
     averages : tuple of float
         Spans in days of exponential averages of the absolute loss.
     exog : tuple of str

@@ -307,27 +307,46 @@ def level_spec(forecasts: Forecasts, asset: str | None = None, model: str | None
     if moving is None:
         return style.empty(title, "the model's levels are those of the targets: none moves")
     target, levels = moving
-    days, line = rows.index.to_numpy(), style.target_line(target, forecasts.targets)
+    return level_picture(rows.index, levels, target, style.target_line(target, forecasts.targets), title)
+
+
+def level_picture(
+    dates: pd.Index, levels: NDArray[Any], target: Target, line: dict[str, Any], title: str
+) -> style.Spec:
+    """Levels that move, of days with a level or NaN, as which the VaR `target` is forecast."""
     data = [
         {
-            "type": "scatter", "x": days, "y": 1.0 - levels, "customdata": levels, "mode": "lines", "name": "level",
-            "hovertemplate": "τ = %{customdata:.5f}<extra></extra>", "line": {**line, "dash": "solid"},
+            "type": "scatter", "x": dates.to_numpy(), "y": 1.0 - levels, "customdata": levels, "mode": "lines",
+            "name": "level", "hovertemplate": "τ = %{customdata:.5f}<extra></extra>", "line": {**line, "dash": "solid"},
             **style.within(1),
         }
     ]  # fmt: skip
     axes = style.panels([1.0])
     known = 1.0 - levels[np.isfinite(levels)]
-    ticks = [x for x in LEVEL_TICKS if known.min() / 3 <= 1 - x <= known.max() * 3]
+    ticks = _level_ticks(float(known.min()), float(known.max()))
     axes["yaxis"] |= {
         "type": "log", "autorange": "reversed", "title": {"text": "level τ"},
         "tickvals": [1.0 - x for x in ticks], "ticktext": [f"{x:.10g}" for x in ticks],
     }  # fmt: skip
     subtitle = f"{style.target_text(target.measure, target.level)} as the expectile at the day's level. {LEVEL_NOTE}"
-    margin = _date_axes(axes, rows.index)
+    margin = _date_axes(axes, dates)
     return {
         "data": data,
         "layout": style.look(title=title, subtitle=subtitle, height=340, margin=margin, legend=False, **axes),
     }
+
+
+def _level_ticks(least: float, most: float) -> list[float]:
+    """Levels to be named on an axis where 1 - level goes from `least` to `most`: usual ones, or round ones between.
+
+    >>> _level_ticks(0.0005, 0.05), _level_ticks(0.0025, 0.005)
+    ([0.95, 0.99, 0.995, 0.998, 0.999, 0.9995], [0.995, 0.996, 0.9969, 0.9975])
+    """
+    usual = [x for x in LEVEL_TICKS if least * (1.0 - 1e-9) <= 1.0 - x <= most * (1.0 + 1e-9)]
+    if len(usual) > 2:
+        return usual
+    between = np.geomspace(most, least, 4) if most > least else np.array([least])
+    return list(dict.fromkeys(1.0 - float(f"{x:.2g}") for x in between))
 
 
 def _zones(dates: NDArray[Any], table: pd.DataFrame, days: int, level: float) -> tuple[list[dict[str, Any]], float]:

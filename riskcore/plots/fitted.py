@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from riskcore._types import FloatArray
+from riskcore._types import FloatArray, Target
 from riskcore.plots import style
+from riskcore.plots.days import level_picture
 from riskcore.plots.judged import pit_bars
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def conditional_volatility(series: pd.DataFrame, *, title: str = "") -> go.Figur
     Returns
     -------
     plotly Figure
-        Losses alone, with the reason, where the model has no volatility.
+        Losses alone, with the reason, where the model forecasts no volatility.
 
     Examples
     --------
@@ -53,7 +54,7 @@ def conditional_volatility(series: pd.DataFrame, *, title: str = "") -> go.Figur
             line={"color": style.INK, "width": 1.6},
         )  # fmt: skip
     figure.update_yaxes(title_text="loss (positive hurts)", tickformat="~%")
-    text = "parameters of the whole window" if known else "the model has no volatility"
+    text = "parameters of the whole window" if known else "the model forecasts no volatility"
     return style.finish(figure, title=style.safe(title), subtitle=text, height=360)
 
 
@@ -86,7 +87,9 @@ def regime_probabilities(table: pd.DataFrame, *, title: str = "") -> go.Figure:
         )  # fmt: skip
     figure.update_yaxes(title_text="probability", tickformat=".0%", range=[0.0, 1.0])
     text = "given the losses up to each day; regime 1 is the calmest"
-    return style.finish(figure, title=style.safe(title), subtitle=text, height=360)
+    return _with_legend_above(
+        style.finish(figure, title=style.safe(title), subtitle=text, height=360, margin={"t": 100, "b": 44})
+    )
 
 
 def residual_qq(table: pd.DataFrame, *, title: str = "") -> go.Figure:
@@ -290,6 +293,32 @@ def level_curve(table: pd.DataFrame, *, title: str = "") -> go.Figure:
         style.finish(
             figure, title=style.safe(title), subtitle=text, height=440, hovermode="closest", margin={"t": 100, "b": 60}
         )
+    )
+
+
+def level_path(table: pd.DataFrame, *, title: str = "") -> go.Figure:
+    """The expectile level of each day of a window and of the next, of a model whose level moves; as `daily_level`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `riskcore.diagnostics.level_path` returns it.
+    title : str
+        Of the figure; shown as it is, not as markup.
+
+    Returns
+    -------
+    plotly Figure
+        On an axis of 1 - level, logarithmic.
+
+    Examples
+    --------
+    >>> level_path(rc.diagnostics.level_path(fit))  # doctest: +SKIP
+    """
+    target = Target("var", float(table["var_level"].iloc[0]))
+    levels: FloatArray = table["level"].to_numpy(dtype=np.float64)
+    return style.figure(
+        level_picture(table.index, levels, target, style.target_line(target, (target,)), style.safe(title))
     )
 
 

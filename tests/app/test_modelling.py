@@ -13,12 +13,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import riskcore as rc
-from riskcore import diagnostics
+from riskcore import Target, diagnostics
 from riskcore.dashboard import modelling, sources, state
 from riskcore.dashboard.modelling import Asked, run_file, suggested_name
 from riskcore.dashboard.sources import Source
 from riskcore.dashboard.workspace import Workspace, workspace_of
 from riskcore.diagnostics import ModelFit
+from riskcore.diagnostics.coherence import Misfit
 from riskcore.forecasters import FORECASTERS
 from riskcore.runs import config
 from riskcore.runs.cards import LAWS, VOLATILITIES, cards_of, cost_words
@@ -200,6 +201,66 @@ def test_regimes_are_drawn_with_what_they_are(open_page: Open, stocks: Source) -
             assert "the law differs from day to day" in shown(app)
 
 
+@pytest.mark.parametrize("name", ["dynamic-level", "dynamic-level-online"])
+def test_the_level_that_moves_is_shown(open_page: Open, stocks: Source, name: str) -> None:
+    app = open_page("modelling", source=stocks)
+    by_key(app, "selectbox", "model").set_value(name).run()
+    press(app, "Fit")
+    path = diagnostics.level_path(engine(stocks, name))
+    assert metrics(app)["level τ, tomorrow"] == f"{path['level'].iloc[-1]:.5f}"
+    assert metrics(app)["VaR 99 %"] == f"{100 * path['forecast'].iloc[-1]:.2f} %"
+    text = shown(app)
+    kind = "Moved by hits, it is a VaR 99 % by construction" if name.endswith("online") else "by its choice"
+    assert f"{kind}. Scores at moving levels are not comparable." in text
+    assert f"{name} does not give: VaR 97.5 %, ES 97.5 %, expectile VaR τ = 0.99, expectile VaR τ = 0.99855." in text
+    assert len(frames(app)) == 1  # parameters; nothing stands beside an expectile that is not there
+    app.session_state["rc.w.modelling.tab"] = "Level"
+    app.run()
+    assert not app.exception
+    np.testing.assert_allclose(values(drawn(app.get("plotly_chart")[0]), "level"), 1.0 - path["level"], rtol=1e-6)
+
+
+def test_a_level_that_moves_serves_one_var_only(open_page: Open, stocks: Source) -> None:
+    app = open_page("modelling", source=stocks)
+    by_key(app, "segmented_control", "kind").set_value(modelling.DIRECT).run()
+    by_key(app, "selectbox", "tail").set_value("dynamic-level").run()
+    assert by_key(app, "number_input", "dynamic-level.gain").placeholder == "chosen from a grid"
+    by_key(app, "number_input", "dynamic-level.level").set_value(0.95)
+    press(app, "Fit")
+    assert "; it offers VaR 95 %: choose these" in shown(app)
+    assert "var_0" not in shown(app)
+
+
+def test_a_posterior_has_neither_t_nor_p(open_page: Open, stocks: Source) -> None:
+    app = open_page("modelling", source=stocks)
+    by_key(app, "selectbox", "model").set_value("bayes-expectile").run()
+    press(app, "Fit")
+    assert frames(app)[-1][["t", "p_value"]].isna().all(axis=None)
+    assert "posterior s.d." in app.dataframe[-1].proto.columns
+    assert "a posterior has no t and no p" in shown(app)
+
+
+def test_figures_that_do_not_fit_together_are_named(
+    open_page: Open, stocks: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model's own figures, and a bound that is broken: which figures, and by what."""
+    app = open_page("modelling", source=stocks)
+    by_key(app, "selectbox", "model").set_value("caviar-as").run()
+    press(app, "Fit")
+    assert "The model estimates each figure on its own" in shown(app)
+    fit = engine(stocks, "caviar-as")
+    said = [line for line in shown(app).split("\n") if "do not fit together: " in line]
+    assert len(said) == len(diagnostics.incoherent(fit))
+    low = Misfit(Target("es", 0.975), 0.021, 0.0233, (Target("var", 0.975), Target("var", 0.99)))
+    monkeypatch.setattr(diagnostics, "incoherent", lambda _: [low])
+    app.run()
+    var = [f"VaR {level} % of {100 * fit.value(t):.2f} %" for level, t in ((97.5, "var:0.975"), (99, "var:0.99"))]
+    told = f"These do not fit together: ES 97.5 % is 2.10 %, but {var[0]} and {var[1]} ask for at least 2.33 %."
+    assert told in shown(app)
+    assert "Interval too short" in shown(app)
+    assert "are those of the simulation, not of this fit" in shown(app)
+
+
 def drawn(chart: Any) -> dict[str, Any]:
     import json
 
@@ -234,7 +295,7 @@ def test_a_model_of_ones_own_goes_to_the_backtest(open_page: Open, stocks: Sourc
     assert "mu, const and sigma are losses (0.01 is 1 %), omega is a squared loss" in shown(app)
     name = "ar1-ewma-decay0.97-t-nu5"
     table = {"mean": "ar1", "volatility": {"kind": "ewma", "decay": 0.97}, "law": {"kind": "t", "nu": 5.0}}
-    written = tomllib.loads(app.code[0].value)
+    written = tomllib.loads(app.code[-1].value)
     assert written == {"models": [name], "targets": list(TARGETS), "window": 500, "model": {name: table}}
     (read,) = config.settings({}, written).models
     assert read == config.define_model(name, table)
@@ -269,6 +330,8 @@ def test_models_side_by_side(open_page: Open, stocks: Source) -> None:
     table = frames(app)[0]
     assert list(table["model"]) == kept
     pd.testing.assert_frame_equal(table[expected.columns], expected, check_dtype=False)
+    assert list(table.columns)[:6] == ["model", *(t.label for t in fits[0].forecasts.targets)]
+    assert "fits all of these models again, so that they stay comparable" in shown(app)
     assert "4 models stand side by side; historical had to go." in shown(app)
     assert "All judged on each of the last 1,000 losses. Lower AIC and BIC are better; a normal" in shown(app)
     assert "not maximised" not in shown(app)  # none of these is fitted in two steps
@@ -283,17 +346,22 @@ def test_a_direct_tail_model_offers_what_it_has(open_page: Open, stocks: Source)
     by_key(app, "segmented_control", "kind").set_value(modelling.DIRECT).run()
     by_key(app, "number_input", "care.level").set_value(0.95)
     press(app, "Fit")
-    assert "offers none of the targets" in shown(app)
+    assert (
+        "care-level0.95 offers none of the risk figures VaR 99 %, ES 97.5 %, expectile VaR τ = 0.99, expectile VaR "
+        "τ = 0.99855; it offers expectile VaR τ = 0.95: choose these"
+    ) in shown(app)
     by_key(app, "multiselect", "targets").set_value(["expectile:0.95", "var:0.99"])
     press(app, "Fit")
     expected = engine(stocks, rc.CARE(level=0.95), targets=["expectile:0.95", "var:0.99"])
     figures = metrics(app)
     assert figures["expectile VaR τ = 0.95"] == f"{100 * expected.value('expectile:0.95'):.2f} %"
-    assert figures["VaR 99 %"] == "–"
+    assert "VaR 99 %" not in figures
     assert "AIC" not in figures
     text = shown(app)
+    assert "care-level0.95 does not give: VaR 99 %." in text
+    assert "c0 is a loss (0.01 is 1 %); c2, c3 are one over a loss; level, c1 have no unit." in text
     assert "No log-likelihood, AIC or BIC: care-level0.95 has no likelihood." in text
-    for tab in ("Residuals", "PIT", "News impact", "Levels"):
+    for tab in ("Residuals", "PIT", "News impact", "Levels", "Level"):
         app.session_state["rc.w.modelling.tab"] = tab
         app.run()
         assert "Not for this model:" in shown(app)
@@ -365,7 +433,8 @@ def test_constant_prices_fail_in_plain_words(open_page: Open, tmp_path: Path) ->
     press(app, "Fit")
     assert not app.exception
     assert "Estimation: failed, no forecast" in shown(app)
-    assert metrics(app)["VaR 99 %"] == "–"
+    assert "No figure from this window: VaR 99 %, VaR 97.5 %, ES 97.5 %" in shown(app)
+    assert not metrics(app)
 
 
 def test_names_of_files_and_users_are_text(open_page: Open, tmp_path: Path) -> None:
@@ -382,7 +451,7 @@ def test_names_of_files_and_users_are_text(open_page: Open, tmp_path: Path) -> N
     rendered += [m.label for m in app.metric] + [b.label for b in app.button]
     assert not [text for text in rendered if "<b>" in text or "**bold**" in text]
     assert f"{HOSTILE} · {HOSTILE} · fitted to" in shown(app)
-    assert tomllib.loads(app.code[0].value)["models"] == [HOSTILE]
+    assert tomllib.loads(app.code[-1].value)["models"] == [HOSTILE]
 
 
 def test_models_are_kept_across_pages_and_follow_the_asset(open_page: Open, stocks: Source) -> None:
@@ -543,7 +612,7 @@ def test_a_volatility_with_parameters_goes_to_a_run_file(open_page: Open, stocks
     by_key(app, "number_input", "volatility.arch-process.long").set_value(20)
     press(app, "Fit")
     table = {"volatility": {"kind": "arch-process", "process": "harch", "long": 20}, "law": "t"}
-    (written,) = tomllib.loads(app.code[0].value)["model"].values()
+    (written,) = tomllib.loads(app.code[-1].value)["model"].values()
     assert written == table
     found = config.define_model("mine", table)
     assert found == rc.LocationScale(volatility=rc.ArchVolatility("harch", long=20), law=rc.StudentT(), name="mine")

@@ -42,10 +42,29 @@ def test_the_table_of_parameters_warns(monkeypatch):
     fit = rc.fit_model(losses, "caviar-sav", ["var:0.95"], window=500)
     told = fit.parameters[fit.parameters["standard_error"].notna()]
     assert len(told)
-    assert told["note"].str.contains("nominal 95 % held the truth in 78 % of samples", regex=False).all()
+    assert (told["note"] == "interval too short").all()
+    (words,) = coverage.coverage_words(fit.forecaster, told["name"])
+    assert words == ("in a simulation of n = 1000, VaR 95 %: var_0.95.b0 78 %, var_0.95.b1 78 %, var_0.95.b2 78 %")
+
+
+def test_words_of_coverage_are_the_tables():
+    """One sentence for each setting, with each parameter's own share; parameters well covered are left out."""
+    model = rc.FORECASTERS["caviar-as"]
+    names = [f"var_{level}.b{i}" for level in ("0.99", "0.975") for i in range(4)]
+    told = coverage.coverage_words(model, names)
+    table = {(r["setting"], r["parameter"]): float(r["coverage"]) for r in rows() if r["model"] == "caviar-as"}
+    assert len(told) == 2
+    for sentence, level in zip(told, ("0.99", "0.975"), strict=True):
+        setting = next(s for s, _ in table if f"var {level if level == '0.99' else '0.95'}" in s)
+        for i in range(4):
+            share = table[setting, f"b{i}"]
+            assert (f"var_{level}.b{i} {100 * share:.0f} %" in sentence) == (share < coverage.ENOUGH)
+        assert sentence.startswith(f"in a simulation of {coverage.setting_words(setting)}: ")
+    assert coverage.coverage_words(rc.FORECASTERS["historical"], ["mu"]) == []
 
 
 @pytest.mark.parametrize("share", [0.9, 0.95])
 def test_enough_is_no_warning(monkeypatch, share):
     monkeypatch.setattr(coverage, "coverage_of", lambda *_: coverage.Covered(share, "", None))
     assert coverage.too_short(rc.FORECASTERS["garch-t"], "alpha") == ""
+    assert coverage.coverage_words(rc.FORECASTERS["garch-t"], ["alpha"]) == []

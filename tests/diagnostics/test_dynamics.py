@@ -182,3 +182,16 @@ def test_dynamics_follow_the_unit(losses: pd.Series, fit: Fit) -> None:
     small = fit("gjr-t").dynamics
     assert big.persistence == pytest.approx(small.persistence, abs=1e-5)
     assert big.unconditional_volatility == pytest.approx(100 * small.unconditional_volatility, rel=1e-4)
+
+
+def test_regimes_have_a_volatility_that_no_recursion_moves(fit: Fit) -> None:
+    found = fit("regime")
+    assert found.volatility > 0
+    reason = "the volatility of regime moves with the probabilities of its regimes, not by a recursion on shocks"
+    assert diagnostics.why_not(found, "news_impact") == reason
+    assert set(found.dynamics.reasons.values()) == {reason}
+    other = fit("care-linear")
+    assert math.isnan(other.volatility)
+    assert set(other.dynamics.reasons.values()) == {
+        "care-linear models the risk figures themselves and forecasts no volatility"
+    }

@@ -68,3 +68,13 @@ def test_who_has_none(losses):
             diagnostics.expectile_bands(fit)
     failed = replace(rc.fit_model(losses, "garch-fhs", TARGETS, window=800), failure="no optimum")
     assert diagnostics.why_not(failed, "bands") == "the estimation failed: no optimum"
+
+
+def test_a_posterior_has_a_spread_but_no_test(losses: pd.Series) -> None:
+    """The error is the standard deviation of the rescaled draws; t and p are those of no posterior."""
+    fit = rc.fit_model(losses, "bayes-expectile", ["expectile:0.99"], window=800)
+    model = rc.FORECASTERS["bayes-expectile"]
+    posterior = model.fit(losses.to_numpy()[-800:], [rc.Target("expectile", 0.99)]).posteriors
+    (draws,) = (found.rescaled for found in posterior.values())
+    np.testing.assert_allclose(fit.parameters["standard_error"], draws.std(axis=0, ddof=1), rtol=1e-3)
+    assert fit.parameters[["t", "p_value"]].isna().all(axis=None)

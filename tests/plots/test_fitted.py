@@ -41,7 +41,7 @@ def test_volatility_and_losses(fit: ModelFit, losses: pd.Series) -> None:
         np.testing.assert_array_equal(trace(figure, column).y, fit.series[column])
     alone = plots.conditional_volatility(rc.fit_model(losses, "care-linear", TARGETS).series)
     assert [t.name for t in alone.data] == ["loss"]
-    assert alone.layout.title.subtitle.text == "the model has no volatility"
+    assert alone.layout.title.subtitle.text == "the model forecasts no volatility"
 
 
 def test_qq_marks_what_lies_outside(fit: ModelFit) -> None:
