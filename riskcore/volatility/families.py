@@ -318,7 +318,7 @@ class FIGARCH(_Recursive):
     Parameters
     ----------
     truncation : int
-        M, the last lag; 1000 as in arch.
+        Past days whose shocks count; usually 1,000.
 
     References
     ----------

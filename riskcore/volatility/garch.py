@@ -213,8 +213,8 @@ class GARCH(_Family):
     Parameters
     ----------
     start : {"backcast", "sample-variance"}
-        Presample squared shock and variance: `arch`'s weighted mean of the first 75 squared shocks, or the window's
-        mean squared shock.
+        What stands for the variance before the first day: a weighted mean of the first 75 squared shocks (backcast, as
+        the package arch has it), or the window's mean squared shock (sample).
 
     References
     ----------
@@ -249,7 +249,8 @@ class GJR(_Family):
     Parameters
     ----------
     start : {"backcast", "sample-variance"}
-        Presample rule, as for `GARCH`.
+        What stands for the variance before the first day: a weighted mean of the first 75 squared shocks (backcast, as
+        the package arch has it), or the window's mean squared shock (sample).
 
     References
     ----------
@@ -291,7 +292,8 @@ class EGARCH(_Family):
     Parameters
     ----------
     start : {"backcast", "sample-variance"}
-        Presample rule, as for `GARCH`.
+        What stands for the variance before the first day: a weighted mean of the first 75 squared shocks (backcast, as
+        the package arch has it), or the window's mean squared shock (sample).
 
     References
     ----------

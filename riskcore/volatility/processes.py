@@ -48,17 +48,17 @@ class ArchVolatility:
     Parameters
     ----------
     process : {"garch", "tarch", "egarch", "arch", "harch", "midas"}
-        Which of them.
+        Process of the package arch: ARCH, HARCH, MIDAS, or GARCH and EGARCH of higher orders.
     p : int
-        Lags of the shocks (of midas 22 is usual); harch has none of it.
+        How many past shocks count (for midas usually 22); not for harch.
     o : int
-        Lags with a leverage; midas: 0 or 1.
+        How many past losses count more than gains of their size; for midas 0 or 1.
     q : int
-        Lags of the volatility itself; garch, tarch and egarch have some.
+        How many past volatilities count; for garch, tarch and egarch only.
     medium : int
-        Days of harch's second mean.
+        Days of the second average of harch.
     long : int
-        Days of harch's third mean.
+        Days of the third average of harch.
 
     References
     ----------

@@ -29,13 +29,13 @@ class RiskMetrics2006:
     Parameters
     ----------
     tau0 : float
-        Where the memory ends, in days; 1560.
+        Days after which nothing is remembered; usually 1,560.
     tau1 : float
-        Days of the shortest component; 4.
+        Days of the average with the shortest memory; usually 4.
     kmax : int
-        Number of components; 14.
+        How many averages are mixed; usually 14.
     rho : float
-        Ratio of one component's days to those of the one before; the square root of 2.
+        How many times longer each average's memory is than that of the one before; usually the square root of 2.
 
     References
     ----------
