@@ -214,7 +214,7 @@ class GARCH(_Family):
     ----------
     start : {"backcast", "sample-variance"}
         What stands for the variance before the first day: a weighted mean of the first 75 squared shocks (backcast, as
-        the package arch has it), or the window's mean squared shock (sample).
+        the package arch has it), or the window's mean squared shock (sample-variance).
 
     References
     ----------
@@ -250,7 +250,7 @@ class GJR(_Family):
     ----------
     start : {"backcast", "sample-variance"}
         What stands for the variance before the first day: a weighted mean of the first 75 squared shocks (backcast, as
-        the package arch has it), or the window's mean squared shock (sample).
+        the package arch has it), or the window's mean squared shock (sample-variance).
 
     References
     ----------
@@ -293,7 +293,7 @@ class EGARCH(_Family):
     ----------
     start : {"backcast", "sample-variance"}
         What stands for the variance before the first day: a weighted mean of the first 75 squared shocks (backcast, as
-        the package arch has it), or the window's mean squared shock (sample).
+        the package arch has it), or the window's mean squared shock (sample-variance).
 
     References
     ----------
