@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -36,7 +37,7 @@ CELLS = ((NO_VALUE, INK), (P_COLOURS[0], PAPER), *((colour, INK) for colour in P
 CELLS_DARK = tuple((DARK[back], "#ffffff") for back, _ in CELLS)
 _LABEL_WIDTH = 225
 """Of the label of a test: beside it a phone still shows a result."""
-_FIGURE_WIDTH, _NOTE_WIDTH = 170, 180
+_FIGURE_WIDTH, _SCORE_WIDTH = 170, 190
 _PHONE_WIDTHS = {"risk figure": 92, "score": 92, "model": 84, "mean": 84}
 """A phone shows whose score is what; names that are cut stand whole in the figure above."""
 _SHORT = {
@@ -65,6 +66,11 @@ _IN_A_ROW = 4
 _METRIC_WIDTH = 160
 _OPEN_PART = "review_part"
 """Kept by the session: the model of the open part further below; nothing where that part is of all models."""
+_DAYS_DIFFER = "days differ"
+LONE_SCORES = (
+    "Of models whose expectile level moves from day to day. Not comparable across models, for each is scored at levels "
+    "of its own: there is no best. Compare these models by the scores of their VaR."
+)
 _SHARES = {"loss": "loss", "var": "VaR", "excess": "excess", "es": "ES"}
 
 
@@ -223,11 +229,13 @@ def scores(shown: View) -> None:
         alt=f"Mean scores of each model on {shown.asset} against the best; the same figures stand in the table below.",
     )
     rows = widgets.kept(f"score rows {shown.opened.key} {shown.asset!r}", lambda: view.score_rows(table, shown.asset))
-    widths = {"risk figure": _FIGURE_WIDTH, "score": _FIGURE_WIDTH, "note": _NOTE_WIDTH}
+    widths = {"risk figure": _FIGURE_WIDTH, "score": _SCORE_WIDTH}
     if widgets.phone():
         widths |= _PHONE_WIDTHS
         rows = rows.assign(**{"risk figure": [name.removeprefix("expectile VaR ") for name in rows["risk figure"]]})
     columns = {name: st.column_config.TextColumn(width=width) for name, width in widths.items()}
+    differ = rows["note"] != ""
+    rows = rows.assign(note=np.where(differ, _DAYS_DIFFER, "")) if differ.any() else rows.drop(columns="note")
     st.dataframe(
         rows,
         hide_index=True,
@@ -235,6 +243,18 @@ def scores(shown: View) -> None:
         column_config=columns,
         alt=f"Mean scores of each model on {shown.asset}",
     )
+    if differ.any():
+        st.caption(f"“{_DAYS_DIFFER}”: models were scored on different days, and their means do not compare.")
+    lone = widgets.kept(f"lone scores {shown.opened.key} {shown.asset!r}", lambda: view.lone_scores(table, shown.asset))
+    if len(lone):
+        st.markdown("**Asymmetric squared error at the day's level**")
+        st.caption(LONE_SCORES)
+        st.dataframe(
+            lone,
+            hide_index=True,
+            height="content",
+            alt=f"Mean scores on {shown.asset} of models whose expectile level moves, which do not compare",
+        )
 
 
 def observed_hits(shown: View) -> None:

@@ -223,18 +223,18 @@ def _level(value: float) -> str:
 
 
 def score_blocks(scores: pd.DataFrame, asset: str) -> list[dict[str, Any]]:
-    """One block per score and target of an asset: models by mean, the best marked."""
+    """One block per score and target of an asset: models by mean, the best marked; in their order if none compare."""
     rows = scores[scores["asset"] == asset]
     blocks = []
     for (measure, level, score), part in by_score(rows).items():
-        ordered = sorted(part, key=lambda r: (math.isnan(r["mean"]), r["mean"]))
+        ordered = part if score == MOVING else sorted(part, key=lambda r: (math.isnan(r["mean"]), r["mean"]))
         excess = excess_over_best(pd.Series([r["mean"] for r in ordered], dtype="float64"), score)
         lines = [
             {
                 "model": r["model"],
                 "mean": number(r["mean"], "#.5g"),
                 "excess": excess_text(x, score),
-                "best": x == 0 and score != MOVING,
+                "best": x == 0,
                 "n": number(r["n_obs"], ",.0f"),
                 "share": percent(r["share_not_ok"], 1),
             }
@@ -247,12 +247,24 @@ def score_blocks(scores: pd.DataFrame, asset: str) -> list[dict[str, Any]]:
 
 
 def score_rows(scores: pd.DataFrame, asset: str) -> pd.DataFrame:
-    """`score_blocks` as one table of texts: a row for every risk figure, score and model, the best model first."""
+    """`score_blocks` as one table of texts: a row for every risk figure, score and model, the best model first.
+
+    Scores that compare with none are left out; they are those of `lone_scores`.
+    """
     rows = [
         {"risk figure": block["target"] or "density", "score": block["score"], "model": line["model"],
          "mean": line["mean"], "against the best": line["excess"], "days": line["n"], "not ok": line["share"],
          "note": block["note"]}
-        for block in score_blocks(scores, asset) for line in block["lines"]
+        for block in score_blocks(scores[scores["score"] != MOVING], asset) for line in block["lines"]
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def lone_scores(scores: pd.DataFrame, asset: str) -> pd.DataFrame:
+    """Scores at levels that move, which are not comparable across models: raw means, in the order of the models."""
+    rows = [
+        {"model": line["model"], "mean": line["mean"], "days": line["n"], "not ok": line["share"]}
+        for block in score_blocks(scores[scores["score"] == MOVING], asset) for line in block["lines"]
     ]  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -22,7 +22,7 @@ _TAIL = "tail_"
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """Of every entry, so that the same run gives the same archive."""
 
-_TEXTS = ("asset", "model", "measure", "score", "test", "p_method", "reason")
+_TEXTS = ("asset", "model", "measure", "score", "test", "p_method", "reason", "note")
 _NUMBERS = (
     "level", "mean", "share_not_ok", "statistic", "p_value", "p_adjusted", "hits", "expected_hits", "hits_to_reject",
     "power",
