@@ -298,6 +298,34 @@ def hits_text(hits: object, missing: int) -> str:
     return _number(hits, ",.0f")
 
 
+def reason_words(reason: object) -> str:
+    """Why a test has no p-value, in words of a reader who calls no function.
+
+    >>> reason_words("the model has no law to simulate from; p_value='asymptotic' on request")[:51]
+    'the model gives no law of the loss to simulate from'
+    >>> reason_words("no hits"), reason_words(float("nan"))
+    ('no hits', 'no reason is known')
+    """
+    if not isinstance(reason, str) or not reason:
+        return "no reason is known"
+    if not without_law(reason):
+        return reason
+    words = "the model gives no law of the loss to simulate from"
+    if "on request" not in reason:
+        return words
+    asked = "riskcore.backtest_table(forecasts, p_value='asymptotic')"
+    return f"{words}, and the asymptotic p-value rejects too many right forecasts; in Python {asked} gives it"
+
+
+def without_law(reason: object) -> bool:
+    """Whether a p-value is missing because the model gives no law.
+
+    >>> without_law("the model has no law to simulate from"), without_law(float("nan"))
+    (True, False)
+    """
+    return isinstance(reason, str) and reason.startswith("the model has no law")
+
+
 def _asset(table: pd.DataFrame, asset: str | None) -> str:
     known = list(dict.fromkeys(table["asset"]))
     if asset is None and len(known) == 1:
@@ -377,7 +405,7 @@ def _cell_text(record: dict[Any, Any]) -> str:
 def _cell_hover(record: dict[Any, Any]) -> str:
     head = f"<b>{record['column']}</b>, {record['row'].replace('<br>', ', ')}"
     if _number(record["p_value"], "g") == "–":
-        return f"{head}<br>no p-value: {style.safe(record['reason'])}"
+        return f"{head}<br>no p-value: {style.safe(reason_words(record['reason']))}"
     lines = [
         f"p = {_number(record['p_value'], '.4g')} ({style.safe(record['p_method'])})",
         f"adjusted p = {_number(record['p_adjusted'], '.4g')}",

@@ -21,6 +21,7 @@ from riskcore.plots.judged import (
     excess_text,
     hits_text,
     missing_as_hits,
+    reason_words,
     same_days,
     score_note,
 )
@@ -289,7 +290,7 @@ def backtest_blocks(backtests: pd.DataFrame, asset: str) -> list[dict[str, Any]]
 
 def _test_line(record: Mapping[Any, Any]) -> dict[str, Any]:
     p = record["p_value"]
-    words = [record["reason"]] if number(p) == NONE else [record["p_method"], record["reason"]]
+    words = [reason_words(record["reason"])] if number(p) == NONE else [record["p_method"], record["reason"]]
     return {
         "test": title(record["test"]),
         "model": record["model"],
