@@ -28,15 +28,18 @@ if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
 
 MOVING_LEVEL = (
-    "The forecast is the expectile at the day's level, chosen so that it serves as a VaR; a level that is moved by "
-    "yesterday's hit makes it a VaR by construction. It is judged as a VaR and as the expectile at the day's level. "
-    "Scores at levels that move are not comparable across models."
+    "The forecast is the expectile at the day's level, which is set so that it serves as a VaR. It is tested and scored "
+    "as a VaR. As the expectile at the day's level it is scored too, which compares with no other model, but its tests "
+    "have no p-value: the model forecasts no law of the loss to simulate from, and at such levels the asymptotic "
+    "p-value rejects too many right forecasts."
 )
+BY_HITS = " Each hit of yesterday moves the level, which makes the forecast a VaR by construction."
+"""Of the online rule alone: it pulls the share of hits toward that of the VaR."""
 CELLS = ((NO_VALUE, INK), (P_COLOURS[0], PAPER), *((colour, INK) for colour in P_COLOURS[1:]))
 """Background and text of a cell without p-value, and below 0.01, 0.05, 0.10 and above."""
 CELLS_DARK = tuple((DARK[back], "#ffffff") for back, _ in CELLS)
-_LABEL_WIDTH = 225
-"""Of the label of a test: beside it a phone still shows a result."""
+_LABEL_WIDTH, _LABEL_LENGTH = 225, 30
+"""Of the label of a test, in pixels and letters: beside it a phone still shows a result."""
 _FIGURE_WIDTH, _SCORE_WIDTH = 170, 190
 _PHONE_WIDTHS = {"risk figure": 92, "score": 92, "model": 84, "mean": 84}
 """A phone shows whose score is what; names that are cut stand whole in the figure above."""
@@ -62,6 +65,10 @@ _SHORT = {
 _CELL_WIDTH = 145
 _ROWS_SHOWN, _ROW_HEIGHT = 14, 35
 """Of the tests: the names of the models stay above them, and what is said of a cell stays in sight below."""
+_MODELS_WIDE, _MODELS_NARROW = 4, 7
+"""So many models stand beside each other in a window of 1,400 pixels: with cells of one line, and of two."""
+_NARROW_CELL, _TALL_ROW, _TALL_SHOWN = 99, 50, 11
+"""Of a table of more models: its cells are of two lines."""
 _IN_A_ROW = 4
 _METRIC_WIDTH = 160
 _OPEN_PART = "review_part"
@@ -134,7 +141,14 @@ def _figures(shown: View) -> None:
             key="rc.review.level",
             alt=f"Expectile level of each day that {shown.model} chose on {shown.asset}; its forecast serves as a VaR.",
         )
-        st.caption(MOVING_LEVEL)
+        st.caption(MOVING_LEVEL + (BY_HITS if _moved_by_hits(shown) else ""))
+
+
+def _moved_by_hits(shown: View) -> bool:
+    """Whether the model's level follows the online rule, by the settings that the run wrote down."""
+    models = (shown.opened.run.manifest.get("settings") or {}).get("models") or {}
+    text = str(models.get(shown.model, ""))
+    return text.startswith("DynamicLevel(") and "rule='online'" in text
 
 
 @st.fragment
@@ -155,15 +169,27 @@ def tests(shown: View) -> None:
             "the adjusted one: Holm's, over all diagnostic tests of one asset and model; for the one primary test of "
             "each risk figure, over the assets. Choose a cell: it is explained below the table."
         )
+        models = list(table.texts.columns)
+        many = len(models) > _MODELS_WIDE
+        row, shown_rows = (_TALL_ROW, _TALL_SHOWN) if many else (_ROW_HEIGHT, _ROWS_SHOWN)
+        heads = model_heads(models) if many else models
+        if len(models) > _MODELS_NARROW:
+            st.caption(f"{len(models)} models: those on the right come into sight by scrolling the table sideways.")
         chosen = st.dataframe(  # type: ignore[call-overload]  # index columns go by place, as documented
             coloured(table, dark=widgets.dark()),
             key=f"rc.w.review.tests.{shown.opened.key}.{shown.asset}.{target}",
             on_select="rerun",
             selection_mode="single-cell",
-            height="content" if len(table.texts) <= _ROWS_SHOWN else _ROW_HEIGHT * (_ROWS_SHOWN + 1),
+            height="content" if len(table.texts) <= shown_rows else row * shown_rows + _ROW_HEIGHT,
+            row_height=row if many else None,
             column_config={
                 0: st.column_config.TextColumn("test", width=_LABEL_WIDTH, pinned=True),
-                **{i: st.column_config.Column(width=_CELL_WIDTH) for i in range(1, table.texts.shape[1] + 1)},
+                **{
+                    i: st.column_config.Column(
+                        head, width=_NARROW_CELL if many else _CELL_WIDTH, help=name if head != name else None
+                    )
+                    for i, (head, name) in enumerate(zip(heads, models, strict=True), start=1)
+                },
             },
             alt=f"P-values of every test (rows) for every model (columns) on {shown.asset}.",
         )
@@ -180,12 +206,32 @@ def coloured(table: matrix.Matrix, *, dark: bool) -> Styler:
     pairs = CELLS_DARK if dark else CELLS
     styles = table.shades.map(lambda shade: "background-color: {}; color: {}".format(*pairs[shade + 1]))
     texts, labels = table.texts, table.texts.index
-    if labels.nlevels > 1:  # one column of labels leaves room for the results
+    if texts.shape[1] > _MODELS_WIDE:  # the cells have two lines
+        texts = texts.map(lambda text: text.replace(" · ", "\n"))
+    if labels.nlevels == 1:
+        names = [name if len(name) <= _LABEL_LENGTH else _SHORT.get(name.split(" (")[0], name) for name in labels]
+        texts, styles = (t.set_axis([name[:1].upper() + name[1:] for name in names]) for t in (texts, styles))
+    else:  # one column of labels leaves room for the results
         named = [(name.removeprefix("expectile VaR "), test.split(" (")[0]) for name, test in labels]
         short = [f"{name} · {_SHORT.get(test, test)}" for name, test in named]
         full = [f"{name} · {test}" for name, test in labels]
         texts, styles = (t.set_axis(short if len({*short}) == len(full) else full) for t in (texts, styles))
     return texts.style.apply(lambda _: styles, axis=None)
+
+
+def model_heads(models: Iterable[str], length: int = 12) -> list[str]:
+    """Names of models for narrow columns: cut at the end, or in the middle where that leaves two alike.
+
+    >>> model_heads(["garch-t", "bayes-expectile"]), model_heads(["dynamic-level", "dynamic-level-online"])
+    (['garch-t', 'bayes-expec…'], ['dynami…level', 'dynami…nline'])
+    """
+    names = list(models)
+    half = (length - 1) // 2
+    for begin, end in ((length - 1, 0), (length - 1 - half, half)):
+        heads = [x if len(x) <= length else f"{x[:begin]}…{x[len(x) - end :]}" for x in names]
+        if len({*heads}) == len(names):
+            return heads
+    return names
 
 
 def details(cell: matrix.Cell) -> None:
@@ -313,8 +359,12 @@ def exceptions(shown: View) -> None:
     if shown.target is None:
         st.info("The run has no VaR, so there are no exceptions.")
         return
+    name = target_text("var", shown.target.level)
+    if not bool(shown.rows.frame[shown.target.label].notna().any()):
+        st.info(f"The model gives no {name}, so there are no exceptions.")
+        return
     found = severity(shown.rows, shown.asset, shown.model, shown.target)
-    name, expected = target_text("var", shown.target.level), (1 - shown.target.level) * found.n_obs
+    expected = (1 - shown.target.level) * found.n_obs
     facts = [
         ("Exceptions", f"{found.n_hits:,}"),
         ("Expected", f"{expected:,.1f}"),

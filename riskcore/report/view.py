@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -148,18 +148,23 @@ def last_rows(forecasts: Forecasts) -> pd.DataFrame:
     return rows.groupby(level=["asset", "model"], sort=False).tail(1)
 
 
-def ranked(forecasts: Forecasts, scores: pd.DataFrame, asset: str) -> tuple[str, str]:
-    """The model of an asset with the lowest quantile score at the first VaR target, and why it is the one named."""
-    models = [m for a, m in forecasts.units if a == asset]
+def ranked(
+    forecasts: Forecasts, scores: pd.DataFrame, asset: str, among: Sequence[str] | None = None, which: str = ""
+) -> tuple[str, str]:
+    """The model of an asset with the lowest quantile score at the first VaR target, and why it is the one named.
+
+    `among` holds the models to choose from, by default all of the asset's, and `which` says which they are.
+    """
+    models = [m for a, m in forecasts.units if a == asset and (among is None or m in among)]
     level = next((t.level for t in forecasts.targets if t.measure == "var"), None)
     keys = (scores["asset"] == asset) & (scores["measure"] == "var") & (scores["score"] == "quantile")
     rows = scores[keys & (scores["level"] == level) & scores["model"].isin(models) & scores["mean"].notna()]
     if len(models) == 1:
-        return models[0], ""
+        return models[0], f"the only model{which}" if which else ""
     if rows.empty:
-        return models[0], f"first of {len(models)} models, none has a VaR score"
+        return models[0], f"first of {len(models)} models{which}, none has a VaR score"
     note = "" if same_days(rows.to_dict("records")) else ", which were scored on different days"
-    return str(rows["model"].iloc[int(rows["mean"].argmin())]), f"lowest VaR score of {len(rows)} models{note}"
+    return str(rows["model"].iloc[int(rows["mean"].argmin())]), f"lowest VaR score of {len(rows)} models{which}{note}"
 
 
 def headlines(forecasts: Forecasts, best: Mapping[str, tuple[str, str]]) -> list[dict[str, str]]:
