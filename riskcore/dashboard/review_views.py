@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
 
 MOVING_LEVEL = (
-    "The forecast is the expectile at the day's level, which is set so that it serves as a VaR. It is tested and scored "
-    "as a VaR. As the expectile at the day's level it is scored too, which compares with no other model, but its tests "
-    "have no p-value: the model forecasts no law of the loss to simulate from, and at such levels the asymptotic "
+    "The forecast is the expectile at the day's level, which is set so that it serves as a VaR. It is tested and "
+    "scored as a VaR. As the expectile at the day's level it is scored too, which compares with no other model, but its "
+    "tests have no p-value: the model forecasts no law of the loss to simulate from, and at such levels the asymptotic "
     "p-value rejects too many right forecasts."
 )
 BY_HITS = " Each hit of yesterday moves the level, which makes the forecast a VaR by construction."
@@ -67,8 +67,8 @@ _ROWS_SHOWN, _ROW_HEIGHT = 14, 35
 """Of the tests: the names of the models stay above them, and what is said of a cell stays in sight below."""
 _MODELS_WIDE, _MODELS_NARROW = 4, 7
 """So many models stand beside each other in a window of 1,400 pixels: with cells of one line, and of two."""
-_NARROW_CELL, _TALL_ROW, _TALL_SHOWN = 99, 50, 11
-"""Of a table of more models: its cells are of two lines."""
+_NARROW_CELL, _TALL_ROW, _TALL_SHOWN = 99, 66, 10
+"""Of a table of more models: its cells are of two lines, for which Streamlit wants rows of more than 64 pixels."""
 _IN_A_ROW = 4
 _METRIC_WIDTH = 160
 _OPEN_PART = "review_part"
@@ -222,16 +222,14 @@ def coloured(table: matrix.Matrix, *, dark: bool) -> Styler:
 def model_heads(models: Iterable[str], length: int = 12) -> list[str]:
     """Names of models for narrow columns: cut at the end, or in the middle where that leaves two alike.
 
-    >>> model_heads(["garch-t", "bayes-expectile"]), model_heads(["dynamic-level", "dynamic-level-online"])
-    (['garch-t', 'bayes-expec…'], ['dynami…level', 'dynami…nline'])
+    >>> model_heads(["garch-t", "bayes-expectile", "dynamic-level", "dynamic-level-online"])
+    ['garch-t', 'bayes-expec…', 'dynam…-level', 'dynam…online']
     """
-    names = list(models)
-    half = (length - 1) // 2
-    for begin, end in ((length - 1, 0), (length - 1 - half, half)):
-        heads = [x if len(x) <= length else f"{x[:begin]}…{x[len(x) - end :]}" for x in names]
-        if len({*heads}) == len(names):
-            return heads
-    return names
+    names, half = list(models), length // 2
+    cut = [x if len(x) <= length else f"{x[: length - 1]}…" for x in names]
+    middle = [x if len(x) <= length else f"{x[: length - half - 1]}…{x[-half:]}" for x in names]
+    heads = [one if cut.count(one) == 1 else other for one, other in zip(cut, middle, strict=True)]
+    return heads if len({*heads}) == len(names) else names
 
 
 def details(cell: matrix.Cell) -> None:

@@ -88,6 +88,8 @@ def _table(run: Run, name: str) -> pd.DataFrame:
         table = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""], dtype=kinds)
         for column, known in (("asset", run.manifest["data"]), ("model", run.manifest["settings"]["models"])):
             table[column] = table[column].replace({guard(str(x)): str(x) for x in known})
+        if "note" in table:  # runs of earlier versions have none
+            table["note"] = table["note"].fillna("")
     except (ValueError, KeyError) as error:
         raise DataError(f"{name} must be a table that riskcore wrote, got: {error}; {_remedy()}") from error
     return table
