@@ -296,8 +296,8 @@ def moving_words(forecasts: Forecasts, found: Latest) -> str:
     target, levels = moving
     level = f" (τ = {levels[-1]:.5f} for this day)" if math.isfinite(levels[-1]) else ""
     return (
-        f"The VaR {_level(target)} of this model is the expectile at a level that moves from day to day{level}; "
-        "at fixed levels it gives no other figure."
+        f"The VaR {_level(target)} of this model is the expectile at a level that moves from day to day{level}. "
+        "It gives no ES, and no expectile VaR at a fixed level."
     )
 
 

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 MOVING_LEVEL = (
     "The forecast is the expectile at the day's level, which is set so that it serves as a VaR. It is tested and "
-    "scored as a VaR. As the expectile at the day's level it is scored too, which compares with no other model, but its "
-    "tests have no p-value: the model forecasts no law of the loss to simulate from, and at such levels the asymptotic "
-    "p-value rejects too many right forecasts."
+    "scored as a VaR. As the expectile at the day's level it is scored too, which compares with no other model. Its "
+    "tests as such have no p-value: the model forecasts no law of the loss to simulate from, and at such levels the "
+    "asymptotic p-value rejects too many right forecasts."
 )
 BY_HITS = " Each hit of yesterday moves the level, which makes the forecast a VaR by construction."
 """Of the online rule alone: it pulls the share of hits toward that of the VaR."""
