@@ -69,6 +69,7 @@ _MODELS_WIDE, _MODELS_NARROW = 4, 7
 """So many models stand beside each other in a window of 1,400 pixels: with cells of one line, and of two."""
 _NARROW_CELL, _TALL_ROW, _TALL_SHOWN = 99, 66, 10
 """Of a table of more models: its cells are of two lines, for which Streamlit wants rows of more than 64 pixels."""
+_NBSP = "\N{NO-BREAK SPACE}"
 _IN_A_ROW = 4
 _METRIC_WIDTH = 160
 _OPEN_PART = "review_part"
@@ -207,7 +208,7 @@ def coloured(table: matrix.Matrix, *, dark: bool) -> Styler:
     styles = table.shades.map(lambda shade: "background-color: {}; color: {}".format(*pairs[shade + 1]))
     texts, labels = table.texts, table.texts.index
     if texts.shape[1] > _MODELS_WIDE:  # the cells have two lines
-        texts = texts.map(lambda text: text.replace(" · ", "\n"))
+        texts = texts.map(_two_lines)
     if labels.nlevels == 1:
         names = [name if len(name) <= _LABEL_LENGTH else _SHORT.get(name.split(" (")[0], name) for name in labels]
         texts, styles = (t.set_axis([name[:1].upper() + name[1:] for name in names]) for t in (texts, styles))
@@ -217,6 +218,17 @@ def coloured(table: matrix.Matrix, *, dark: bool) -> Styler:
         full = [f"{name} · {test}" for name, test in labels]
         texts, styles = (t.set_axis(short if len({*short}) == len(full) else full) for t in (texts, styles))
     return texts.style.apply(lambda _: styles, axis=None)
+
+
+def _two_lines(text: str) -> str:
+    r"""The text of a cell that is broken after the p-value alone: other spaces do not break.
+
+    >>> _two_lines("✗ 0.002 · 17 / 7.6").split(" "), _two_lines("–")
+    (['✗\xa00.002\xa0·', '17\xa0/\xa07.6'], '–')
+    """
+    p, dot, count = text.partition(" · ")
+    whole = len(count) <= 12  # with days without forecast it is longer than a line
+    return p.replace(" ", _NBSP) + (f"{_NBSP}· {count.replace(' ', _NBSP) if whole else count}" if dot else "")
 
 
 def model_heads(models: Iterable[str], length: int = 12) -> list[str]:

@@ -27,6 +27,8 @@ RANGES = [
 ]
 _TWO_ROWS = {"b": 104}
 """Margin for a legend of two rows."""
+_NOTE_ABOVE = {"t": 88}
+"""Margin for a note between subtitle and panel."""
 _HIDDEN = {"visible": "legendonly"}
 LEVEL_TICKS = (0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 0.99999)
 LEVEL_NOTE = "Scores at levels that move are not comparable across models"
@@ -93,7 +95,7 @@ def band_spec(
     axes["yaxis"] |= {"title": {"text": "loss (positive hurts)"}, "tickformat": "~%", **cut}
     ticks = {"tickvals": [1, 0], "ticktext": ["hit", "not ok"], "range": [-0.6, 1.6], "showgrid": False}
     axes["yaxis2"] |= {**ticks, "zeroline": False, "fixedrange": True}
-    margin = {**_TWO_ROWS, **_date_axes(axes, rows.index)}
+    margin = {**_TWO_ROWS, **(_NOTE_ABOVE if notes else {}), **_date_axes(axes, rows.index)}
     look: dict[str, Any] = {"title": _title(asset, model), "subtitle": subtitle, "height": 530, "margin": margin}
     look |= {"annotations": notes} if notes else {}
     return {"data": data, "layout": style.look(**look, **axes)}

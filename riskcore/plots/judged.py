@@ -298,10 +298,10 @@ def hits_text(hits: object, missing: int) -> str:
     return _number(hits, ",.0f")
 
 
-def reason_words(reason: object) -> str:
-    """Why a test has no p-value, in words of a reader who calls no function.
+def reason_words(reason: object, size: str = "The asymptotic p-value rejects too many right forecasts.") -> str:
+    """Why a test has no p-value, in words of a reader who calls no function; `size` says what the asymptotic one does.
 
-    >>> reason_words("the model has no law to simulate from; p_value='asymptotic' on request")[:51]
+    >>> reason_words("the model has no law to simulate from")
     'the model gives no law of the loss to simulate from'
     >>> reason_words("no hits"), reason_words(float("nan"))
     ('no hits', 'no reason is known')
@@ -314,7 +314,7 @@ def reason_words(reason: object) -> str:
     if "on request" not in reason:
         return words
     asked = "riskcore.backtest_table(forecasts, p_value='asymptotic')"
-    return f"{words}, and the asymptotic p-value rejects too many right forecasts; in Python {asked} gives it"
+    return f"{words}. {size.removesuffix('.')}; in Python {asked} gives it"
 
 
 def without_law(reason: object) -> bool:

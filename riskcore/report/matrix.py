@@ -242,12 +242,12 @@ def _verdict(record: Mapping[Any, Any], n_tests: int) -> str:
     p, adjusted = float(record["p_value"]), float(record["p_adjusted"])
     size = f"{100 * defaults.SIZE:g} %"
     if math.isnan(p):
-        said = f"There is no p-value: {reason_words(record['reason'])}."
-        if not without_law(record["reason"]):
+        size = _SIZES.get(str(record["test"]))
+        why = reason_words(record["reason"], size) if size else reason_words(record["reason"])
+        said = f"There is no p-value: {why}."
+        if record["test"] != "expectile_calibration" or not math.isfinite(record["statistic"]):
             return said
-        known = math.isfinite(record["statistic"]) and record["test"] == "expectile_calibration"
-        way = f" The statistic is {number(record['statistic'], '.2f')}; below 0 risk is understated." if known else ""
-        return f"{said} {_SIZES.get(str(record['test']), '')}".strip() + way
+        return f"{said} The statistic is {number(record['statistic'], '.2f')}; below 0 risk is understated."
     share = "fewer than 1 in 1,000" if p < 0.001 else f"about {100 * p:.1f} in 100"
     chance = f"if the hypothesis held, {share} samples would lie at least this far from it"
     if p >= defaults.SIZE:
