@@ -40,7 +40,7 @@ CELLS = ((NO_VALUE, INK), (P_COLOURS[0], PAPER), *((colour, INK) for colour in P
 CELLS_DARK = tuple((DARK[back], "#ffffff") for back, _ in CELLS)
 _LABEL_WIDTH, _LABEL_LENGTH = 225, 30
 """Of the label of a test, in pixels and letters: beside it a phone still shows a result."""
-_FIGURE_WIDTH, _SCORE_WIDTH = 170, 190
+_FIGURE_WIDTH, _SCORE_WIDTH = 170, 235
 _PHONE_WIDTHS = {"risk figure": 92, "score": 92, "model": 84, "mean": 84}
 """A phone shows whose score is what; names that are cut stand whole in the figure above."""
 _SHORT = {
@@ -213,7 +213,9 @@ def coloured(table: matrix.Matrix, *, dark: bool) -> Styler:
         names = [name if len(name) <= _LABEL_LENGTH else _SHORT.get(name.split(" (")[0], name) for name in labels]
         texts, styles = (t.set_axis([name[:1].upper() + name[1:] for name in names]) for t in (texts, styles))
     else:  # one column of labels leaves room for the results
-        named = [(name.removeprefix("expectile VaR "), test.split(" (")[0]) for name, test in labels]
+        named = [
+            (name.removeprefix("expectile VaR ").removeprefix("at the "), test.split(" (")[0]) for name, test in labels
+        ]
         short = [f"{name} · {_SHORT.get(test, test)}" for name, test in named]
         full = [f"{name} · {test}" for name, test in labels]
         texts, styles = (t.set_axis(short if len({*short}) == len(full) else full) for t in (texts, styles))

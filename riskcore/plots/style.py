@@ -167,10 +167,10 @@ def target_text(measure: str, level: float | None = None) -> str:
     >>> [target_text("var", 0.99), target_text("expectile", 0.99855), target_text("density")]
     ['VaR 99 %', 'expectile VaR τ = 0.99855', 'density']
     >>> target_text("var"), target_text("expectile")
-    ('VaR, all levels at once', "expectile VaR at the day's level")
+    ('VaR, all levels', "expectile VaR at the day's level")
     """
     if level is None or level != level:
-        own = {"var": "VaR, all levels at once", "es": "ES", "expectile": "expectile VaR at the day's level"}
+        own = {"var": "VaR, all levels", "es": "ES", "expectile": "expectile VaR at the day's level"}
         return own.get(measure, measure)
     if measure == "expectile":
         return f"expectile VaR τ = {level:.10g}"

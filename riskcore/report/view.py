@@ -246,7 +246,7 @@ def score_blocks(scores: pd.DataFrame, asset: str) -> list[dict[str, Any]]:
             }
             for r, x in zip(ordered, excess, strict=True)
         ]
-        target = "" if measure == "density" else target_text(measure, level)
+        target = "" if measure == "density" or score == MOVING else target_text(measure, level)
         words = {"target": target, "score": title(score), "note": score_note(score, part)}
         blocks.append({**words, "lines": lines})
     return blocks
