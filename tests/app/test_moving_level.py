@@ -81,8 +81,6 @@ def test_the_first_model_shown_has_every_figure(visit: Any, made: Run) -> None:
     page = visit("overview")
     assert page.main.selectbox[0].value == model
     assert "–" not in [metric.value for metric in page.metric][:3]
-    only = overview.first_shown(table, scores[scores["model"] != "none"], ASSET)
-    assert only == ranked(table, scores, ASSET, whole, " with every risk figure")
     assert ranked(table, scores, ASSET, ["ewma"], " that counts") == ("ewma", "the only model that counts")
 
 
