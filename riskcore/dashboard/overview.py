@@ -281,8 +281,9 @@ def ended(last: pd.Timestamp, losses: pd.Series[float]) -> str:
     >>> ended(losses.index[1], losses)
     ''
     """
-    newest = losses.last_valid_index()
-    if newest is None or last >= newest:
+    known = losses.dropna()
+    newest = pd.Timestamp(known.index[-1]) if len(known) else last
+    if last >= newest:
         return ""
     day = f"{last:%Y-%m-%d}"
     return f"The run ends on {day}: every figure below is of that day or before. The prices go on to {newest:%Y-%m-%d}."

@@ -47,7 +47,8 @@ def visit(open_page: Any, home: Path, made: Run) -> Callable[..., AppTest]:
     job_files.write_progress(folder, Progress("complete", 1, 1, 1.0))
 
     def opened(page: str, **kept: Any) -> AppTest:
-        return open_page(page, source=sources.sample(), session=TOKEN, run=folder.name, **kept)
+        shown: AppTest = open_page(page, source=sources.sample(), session=TOKEN, run=folder.name, **kept)
+        return shown
 
     return opened
 
