@@ -242,8 +242,8 @@ def _verdict(record: Mapping[Any, Any], n_tests: int) -> str:
     p, adjusted = float(record["p_value"]), float(record["p_adjusted"])
     size = f"{100 * defaults.SIZE:g} %"
     if math.isnan(p):
-        size = _SIZES.get(str(record["test"]))
-        why = reason_words(record["reason"], size) if size else reason_words(record["reason"])
+        known = _SIZES.get(str(record["test"]))
+        why = reason_words(record["reason"], known) if known else reason_words(record["reason"])
         said = f"There is no p-value: {why}."
         if record["test"] != "expectile_calibration" or not math.isfinite(record["statistic"]):
             return said
