@@ -54,7 +54,7 @@ class Figures:
 
     forecasts: Forecasts
     best: Mapping[str, tuple[str, str]]
-    """Asset to its model with the lowest VaR score, and why it is that one."""
+    """Asset to the model shown first, and why it is that one."""
     key: str
     """Changes when anything of them does."""
     job: Job | None = None
@@ -79,7 +79,8 @@ def _state(key: str, _forecasts: Forecasts, asset: str, model: str) -> Latest:
 def chosen(dataset: Dataset, asset: str) -> tuple[Figures, str]:
     """The forecasts to show and the model, which the visitor may change: of the newest run of these data, else quick.
 
-    The model is the one with the asset's lowest VaR score until another is picked.
+    The model is the one with the asset's lowest VaR score, of those that give every risk figure if there are any, until
+    another is picked.
     """
     figures = _newest(dataset)
     models = figures.models(asset) if figures is not None else []
@@ -137,8 +138,22 @@ def _of_run(
 ) -> tuple[Forecasts, dict[str, tuple[str, str]], dict[tuple[str, str], tuple[int, int]]]:
     forecasts = _run.forecasts()
     judged = read_tables(_run)
-    best = {asset: ranked(forecasts, judged.scores, asset) for asset in forecasts.assets}
+    best = {asset: first_shown(forecasts, judged.scores, asset) for asset in forecasts.assets}
     return recent(forecasts, 2 * _DAYS), best, _verdicts(judged.backtests)
+
+
+def first_shown(forecasts: Forecasts, scores: pd.DataFrame, asset: str) -> tuple[str, str]:
+    """The model with the lowest VaR score of those whose last forecast has every measure of the run, and why it is it.
+
+    Where no model has them all, or all have, it is the one with the lowest VaR score.
+    """
+    wanted = {t.measure for t in forecasts.targets}
+    newest = {m: forecasts.unit(name, m).iloc[-1] for name, m in forecasts.units if name == asset}
+    models = list(newest)
+    whole = [m for m in models if {t.measure for t in forecasts.targets if math.isfinite(newest[m][t.label])} == wanted]
+    if len(whole) in (0, len(models)):
+        return ranked(forecasts, scores, asset)
+    return ranked(forecasts, scores, asset, whole, " with every risk figure")
 
 
 def _verdicts(backtests: pd.DataFrame) -> dict[tuple[str, str], tuple[int, int]]:
@@ -190,7 +205,7 @@ def show(dataset: Dataset, asset: str) -> None:
     """All that the overview shows of an asset; what does not depend on the model stays where another is chosen."""
     with widgets.errors_shown():
         above, columns = st.container(), st.columns(4)
-        past_cards(columns[1:], dataset, asset)
+        past_cards(columns[1:], dataset, asset, _end(dataset, asset))
         meanings(_kind(dataset, asset))
         below = st.empty()
         with above:
@@ -205,6 +220,9 @@ def _of_one_model(dataset: Dataset, asset: str, hits: DeltaGenerator, below: Del
         found = figures.state(asset, model)
         name = f"overview {figures.key} {asset!r} {model!r}"
         st.caption(since(found))
+        for note in (ended(found.rows.index[-1], dataset.losses[asset]), moving_words(figures.forecasts, found)):
+            if note:
+                st.caption(note)
         widgets.kept_drawing(f"risks {name}", lambda: risk_cards(found))
         with hits:
             widgets.kept_drawing(f"hits {name}", lambda: hit_card(found))
@@ -254,6 +272,36 @@ def since(found: Latest) -> str:
     return f"Forecast for {found.date:%Y-%m-%d}{day}, from losses to {found.origin:%Y-%m-%d}.{status}"
 
 
+def ended(last: pd.Timestamp, losses: pd.Series[float]) -> str:
+    """What there is to say where the forecasts end before the losses do.
+
+    >>> losses = pd.Series([0.0, 0.01], pd.to_datetime(["2020-12-31", "2021-01-04"]))
+    >>> ended(losses.index[0], losses)
+    'The run ends on 2020-12-31: every figure below is of that day or before. The prices go on to 2021-01-04.'
+    >>> ended(losses.index[1], losses)
+    ''
+    """
+    known = losses.dropna()
+    newest = pd.Timestamp(known.index[-1]) if len(known) else last
+    if last >= newest:
+        return ""
+    day = f"{last:%Y-%m-%d}"
+    return f"The run ends on {day}: every figure below is of that day or before. The prices go on to {newest:%Y-%m-%d}."
+
+
+def moving_words(forecasts: Forecasts, found: Latest) -> str:
+    """What there is to say of a model whose expectile level moves from day to day; empty for others."""
+    moving = forecasts.moving(found.rows)
+    if moving is None:
+        return ""
+    target, levels = moving
+    level = f" (τ = {levels[-1]:.5f} for this day)" if math.isfinite(levels[-1]) else ""
+    return (
+        f"The VaR {_level(target)} of this model is the expectile at a level that moves from day to day{level}. "
+        "It gives no ES, and no expectile VaR at a fixed level."
+    )
+
+
 def risk_cards(found: Latest) -> None:
     """VaR, ES, expectile VaR and volatility of the next day, each with the course of its last days."""
     columns = st.columns(4)
@@ -277,34 +325,47 @@ def risk_cards(found: Latest) -> None:
         )  # fmt: skip
 
 
-def past_cards(columns: Sequence[DeltaGenerator], dataset: Dataset, asset: str) -> None:
-    """The worst day, drawdown and the last run, whatever the model."""
-    losses, kind, name = dataset.losses[asset].dropna(), _kind(dataset, asset), repr((dataset.digest, asset))
+def past_cards(
+    columns: Sequence[DeltaGenerator], dataset: Dataset, asset: str, end: pd.Timestamp | None = None
+) -> None:
+    """The worst day, drawdown and the last run, whatever the model; of the days up to `end`, where one is given."""
+    losses, kind, name = dataset.losses[asset].dropna(), _kind(dataset, asset), repr((dataset.digest, asset, end))
+    cut = end is not None and end < losses.index[-1]
+    losses = losses.loc[:end] if cut else losses
     with columns[0]:
-        widgets.kept_drawing(f"worst {name}", lambda: worst_card(losses))
+        widgets.kept_drawing(f"worst {name}", lambda: worst_card(losses, cut=cut))
     with columns[1]:
-        widgets.kept_drawing(f"drawdown {name} {kind}", lambda: drawdown_card(losses, kind))
+        widgets.kept_drawing(f"drawdown {name} {kind}", lambda: drawdown_card(losses, kind, cut=cut))
     with columns[2]:
         _last_run(dataset)
 
 
-def worst_card(losses: pd.Series[float]) -> None:
-    """The largest loss of the last days, and of all."""
+def _end(dataset: Dataset, asset: str) -> pd.Timestamp | None:
+    """The last day of the newest run's forecasts of an asset; None where no run has any."""
+    figures = _newest(dataset)
+    models = figures.models(asset) if figures is not None else []
+    return figures.state(asset, models[0]).rows.index[-1] if figures is not None and models else None
+
+
+def worst_card(losses: pd.Series[float], *, cut: bool = False) -> None:
+    """The largest loss of the last days, and of all; `cut` says that later ones were left out."""
     recent_day, day = worst(losses, _DAYS), worst(losses)
+    to = f" to {losses.index[-1]:%Y-%m-%d}" if cut else ""
     _card(
         f"Worst day in {min(_DAYS, len(losses))} days", percent(recent_day.value),
         (100 * losses.iloc[-_DAYS:]).to_list(),
-        f"on {recent_day.date:%Y-%m-%d}; of all {len(losses):,}: {percent(day.value)} on {day.date:%Y-%m-%d}",
+        f"on {recent_day.date:%Y-%m-%d}; of all {len(losses):,}{to}: {percent(day.value)} on {day.date:%Y-%m-%d}",
         form="bars", colour=LOSS,
     )  # fmt: skip
 
 
-def drawdown_card(losses: pd.Series[float], kind: str) -> None:
-    """The loss since the highest value, and its largest ever."""
+def drawdown_card(losses: pd.Series[float], kind: str, *, cut: bool = False) -> None:
+    """The loss since the highest value, and its largest ever; `cut` says that later ones were left out."""
     fall = drawdown(losses, kind)  # type: ignore[arg-type]  # checked there
     deepest = worst(fall)
     _card(
-        "Drawdown now", percent(fall.iloc[-1], 1), (100 * fall.iloc[-_DAYS:]).to_list(),
+        f"Drawdown on {losses.index[-1]:%Y-%m-%d}" if cut else "Drawdown now", percent(fall.iloc[-1], 1),
+        (100 * fall.iloc[-_DAYS:]).to_list(),
         f"below its highest value; at most {percent(deepest.value, 1)} on {deepest.date:%Y-%m-%d}",
         form="area", colour=LOSS,
     )  # fmt: skip
@@ -332,7 +393,7 @@ def hit_card(found: Latest) -> None:
     """Hits of the last days with their zone."""
     count = found.hits
     if count is None:
-        _card("Hits", "–", [], "no VaR with known losses")
+        _card("Hits", "–", [], "no VaR with known losses" if found.target("var") else "the model gives no VaR")
         return
     colour = {"green": "green", "yellow": "orange", "red": "red"}[count.zone]
     sign = {"green": "check_circle", "yellow": "warning", "red": "error"}[count.zone]

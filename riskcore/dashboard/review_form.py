@@ -77,11 +77,12 @@ def _choices(dataset: Dataset) -> tuple[str, dict[str, Any]]:
             if name in names:
                 st.text(f"{name}: {what}")
         st.caption("Models of your own come from the Modelling page.")
-        if len(names) < len(model_rows()):
-            st.caption(
-                "Models that read further columns, such as a realized variance, are not offered here: the dashboard "
-                "takes prices only. They run by `riskcore backtest --exog FILE` or `riskcore.forecast(exog=...)`."
-            )
+    others = [name for name, _ in model_rows() if name not in names]
+    if others:
+        st.caption(
+            f"Not offered, for they read a realized variance beside the prices, and the dashboard takes prices only: "
+            f"{', '.join(others)}. They run by `riskcore backtest --exog FILE` or `riskcore.forecast(exog=...)`."
+        )
     wanted = list(before.get("targets", defaults.TARGETS))
     targets = st.multiselect(
         "Risk figures", list(dict.fromkeys([*OFFERED, *wanted])), wanted, format_func=target_words,

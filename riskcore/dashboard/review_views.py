@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -27,16 +28,19 @@ if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
 
 MOVING_LEVEL = (
-    "The forecast is the expectile at the day's level, chosen so that it serves as a VaR; a level that is moved by "
-    "yesterday's hit makes it a VaR by construction. It is judged as a VaR and as the expectile at the day's level. "
-    "Scores at levels that move are not comparable across models."
+    "The forecast is the expectile at the day's level, which is set so that it serves as a VaR. It is tested and "
+    "scored as a VaR. As the expectile at the day's level it is scored too, which compares with no other model. Its "
+    "tests as such have no p-value: the model forecasts no law of the loss to simulate from, and at such levels the "
+    "asymptotic p-value rejects too many right forecasts."
 )
+BY_HITS = " Each hit of yesterday moves the level, which makes the forecast a VaR by construction."
+"""Of the online rule alone: it pulls the share of hits toward that of the VaR."""
 CELLS = ((NO_VALUE, INK), (P_COLOURS[0], PAPER), *((colour, INK) for colour in P_COLOURS[1:]))
 """Background and text of a cell without p-value, and below 0.01, 0.05, 0.10 and above."""
 CELLS_DARK = tuple((DARK[back], "#ffffff") for back, _ in CELLS)
-_LABEL_WIDTH = 225
-"""Of the label of a test: beside it a phone still shows a result."""
-_FIGURE_WIDTH, _NOTE_WIDTH = 170, 180
+_LABEL_WIDTH, _LABEL_LENGTH = 225, 30
+"""Of the label of a test, in pixels and letters: beside it a phone still shows a result."""
+_FIGURE_WIDTH, _SCORE_WIDTH = 170, 235
 _PHONE_WIDTHS = {"risk figure": 92, "score": 92, "model": 84, "mean": 84}
 """A phone shows whose score is what; names that are cut stand whole in the figure above."""
 _SHORT = {
@@ -61,10 +65,20 @@ _SHORT = {
 _CELL_WIDTH = 145
 _ROWS_SHOWN, _ROW_HEIGHT = 14, 35
 """Of the tests: the names of the models stay above them, and what is said of a cell stays in sight below."""
+_MODELS_WIDE, _MODELS_NARROW = 4, 7
+"""So many models stand beside each other in a window of 1,400 pixels: with cells of one line, and of two."""
+_NARROW_CELL, _TALL_ROW, _TALL_SHOWN = 99, 66, 10
+"""Of a table of more models: its cells are of two lines, for which Streamlit wants rows of more than 64 pixels."""
+_NBSP = "\N{NO-BREAK SPACE}"
 _IN_A_ROW = 4
 _METRIC_WIDTH = 160
 _OPEN_PART = "review_part"
 """Kept by the session: the model of the open part further below; nothing where that part is of all models."""
+_DAYS_DIFFER = "days differ"
+LONE_SCORES = (
+    "Of models whose expectile level moves from day to day. Not comparable across models, for each is scored at levels "
+    "of its own: there is no best. Compare these models by the scores of their VaR."
+)
 _SHARES = {"loss": "loss", "var": "VaR", "excess": "excess", "es": "ES"}
 
 
@@ -128,7 +142,14 @@ def _figures(shown: View) -> None:
             key="rc.review.level",
             alt=f"Expectile level of each day that {shown.model} chose on {shown.asset}; its forecast serves as a VaR.",
         )
-        st.caption(MOVING_LEVEL)
+        st.caption(MOVING_LEVEL + (BY_HITS if _moved_by_hits(shown) else ""))
+
+
+def _moved_by_hits(shown: View) -> bool:
+    """Whether the model's level follows the online rule, by the settings that the run wrote down."""
+    models = (shown.opened.run.manifest.get("settings") or {}).get("models") or {}
+    text = str(models.get(shown.model, ""))
+    return text.startswith("DynamicLevel(") and "rule='online'" in text
 
 
 @st.fragment
@@ -149,15 +170,27 @@ def tests(shown: View) -> None:
             "the adjusted one: Holm's, over all diagnostic tests of one asset and model; for the one primary test of "
             "each risk figure, over the assets. Choose a cell: it is explained below the table."
         )
+        models = list(table.texts.columns)
+        many = len(models) > _MODELS_WIDE
+        row, shown_rows = (_TALL_ROW, _TALL_SHOWN) if many else (_ROW_HEIGHT, _ROWS_SHOWN)
+        heads = model_heads(models) if many else models
+        if len(models) > _MODELS_NARROW:
+            st.caption(f"{len(models)} models: those on the right come into sight by scrolling the table sideways.")
         chosen = st.dataframe(  # type: ignore[call-overload]  # index columns go by place, as documented
             coloured(table, dark=widgets.dark()),
             key=f"rc.w.review.tests.{shown.opened.key}.{shown.asset}.{target}",
             on_select="rerun",
             selection_mode="single-cell",
-            height="content" if len(table.texts) <= _ROWS_SHOWN else _ROW_HEIGHT * (_ROWS_SHOWN + 1),
+            height="content" if len(table.texts) <= shown_rows else row * shown_rows + _ROW_HEIGHT,
+            row_height=row if many else None,
             column_config={
                 0: st.column_config.TextColumn("test", width=_LABEL_WIDTH, pinned=True),
-                **{i: st.column_config.Column(width=_CELL_WIDTH) for i in range(1, table.texts.shape[1] + 1)},
+                **{
+                    i: st.column_config.Column(
+                        head, width=_NARROW_CELL if many else _CELL_WIDTH, help=name if head != name else None
+                    )
+                    for i, (head, name) in enumerate(zip(heads, models, strict=True), start=1)
+                },
             },
             alt=f"P-values of every test (rows) for every model (columns) on {shown.asset}.",
         )
@@ -174,12 +207,43 @@ def coloured(table: matrix.Matrix, *, dark: bool) -> Styler:
     pairs = CELLS_DARK if dark else CELLS
     styles = table.shades.map(lambda shade: "background-color: {}; color: {}".format(*pairs[shade + 1]))
     texts, labels = table.texts, table.texts.index
-    if labels.nlevels > 1:  # one column of labels leaves room for the results
-        named = [(name.removeprefix("expectile VaR "), test.split(" (")[0]) for name, test in labels]
+    if texts.shape[1] > _MODELS_WIDE:  # the cells have two lines
+        texts = texts.map(_two_lines)
+    if labels.nlevels == 1:
+        names = [name if len(name) <= _LABEL_LENGTH else _SHORT.get(name.split(" (")[0], name) for name in labels]
+        texts, styles = (t.set_axis([name[:1].upper() + name[1:] for name in names]) for t in (texts, styles))
+    else:  # one column of labels leaves room for the results
+        named = [
+            (name.removeprefix("expectile VaR ").removeprefix("at the "), test.split(" (")[0]) for name, test in labels
+        ]
         short = [f"{name} · {_SHORT.get(test, test)}" for name, test in named]
         full = [f"{name} · {test}" for name, test in labels]
         texts, styles = (t.set_axis(short if len({*short}) == len(full) else full) for t in (texts, styles))
     return texts.style.apply(lambda _: styles, axis=None)
+
+
+def _two_lines(text: str) -> str:
+    r"""The text of a cell that is broken after the p-value alone: other spaces do not break.
+
+    >>> _two_lines("✗ 0.002 · 17 / 7.6").split(" "), _two_lines("–")
+    (['✗\xa00.002\xa0·', '17\xa0/\xa07.6'], '–')
+    """
+    p, dot, count = text.partition(" · ")
+    whole = len(count) <= 12  # with days without forecast it is longer than a line
+    return p.replace(" ", _NBSP) + (f"{_NBSP}· {count.replace(' ', _NBSP) if whole else count}" if dot else "")
+
+
+def model_heads(models: Iterable[str], length: int = 12) -> list[str]:
+    """Names of models for narrow columns: cut at the end, or in the middle where that leaves two alike.
+
+    >>> model_heads(["garch-t", "bayes-expectile", "dynamic-level", "dynamic-level-online"])
+    ['garch-t', 'bayes-expec…', 'dynam…-level', 'dynam…online']
+    """
+    names, half = list(models), length // 2
+    cut = [x if len(x) <= length else f"{x[: length - 1]}…" for x in names]
+    middle = [x if len(x) <= length else f"{x[: length - half - 1]}…{x[-half:]}" for x in names]
+    heads = [one if cut.count(one) == 1 else other for one, other in zip(cut, middle, strict=True)]
+    return heads if len({*heads}) == len(names) else names
 
 
 def details(cell: matrix.Cell) -> None:
@@ -223,11 +287,13 @@ def scores(shown: View) -> None:
         alt=f"Mean scores of each model on {shown.asset} against the best; the same figures stand in the table below.",
     )
     rows = widgets.kept(f"score rows {shown.opened.key} {shown.asset!r}", lambda: view.score_rows(table, shown.asset))
-    widths = {"risk figure": _FIGURE_WIDTH, "score": _FIGURE_WIDTH, "note": _NOTE_WIDTH}
+    widths = {"risk figure": _FIGURE_WIDTH, "score": _SCORE_WIDTH}
     if widgets.phone():
         widths |= _PHONE_WIDTHS
         rows = rows.assign(**{"risk figure": [name.removeprefix("expectile VaR ") for name in rows["risk figure"]]})
     columns = {name: st.column_config.TextColumn(width=width) for name, width in widths.items()}
+    differ = rows["note"] != ""
+    rows = rows.assign(note=np.where(differ, _DAYS_DIFFER, "")) if differ.any() else rows.drop(columns="note")
     st.dataframe(
         rows,
         hide_index=True,
@@ -235,6 +301,18 @@ def scores(shown: View) -> None:
         column_config=columns,
         alt=f"Mean scores of each model on {shown.asset}",
     )
+    if differ.any():
+        st.caption(f"“{_DAYS_DIFFER}”: models were scored on different days, and their means do not compare.")
+    lone = widgets.kept(f"lone scores {shown.opened.key} {shown.asset!r}", lambda: view.lone_scores(table, shown.asset))
+    if len(lone):
+        st.markdown("**Asymmetric squared error at the day's level**")
+        st.caption(LONE_SCORES)
+        st.dataframe(
+            lone,
+            hide_index=True,
+            height="content",
+            alt=f"Mean scores on {shown.asset} of models whose expectile level moves, which do not compare",
+        )
 
 
 def observed_hits(shown: View) -> None:
@@ -293,8 +371,12 @@ def exceptions(shown: View) -> None:
     if shown.target is None:
         st.info("The run has no VaR, so there are no exceptions.")
         return
+    name = target_text("var", shown.target.level)
+    if not bool(shown.rows.frame[shown.target.label].notna().any()):
+        st.info(f"The model gives no {name}, so there are no exceptions.")
+        return
     found = severity(shown.rows, shown.asset, shown.model, shown.target)
-    name, expected = target_text("var", shown.target.level), (1 - shown.target.level) * found.n_obs
+    expected = (1 - shown.target.level) * found.n_obs
     facts = [
         ("Exceptions", f"{found.n_hits:,}"),
         ("Expected", f"{expected:,.1f}"),

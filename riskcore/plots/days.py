@@ -27,9 +27,11 @@ RANGES = [
 ]
 _TWO_ROWS = {"b": 104}
 """Margin for a legend of two rows."""
+_NOTE_ABOVE = {"t": 88}
+"""Margin for a note between subtitle and panel."""
 _HIDDEN = {"visible": "legendonly"}
 LEVEL_TICKS = (0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 0.99999)
-LEVEL_NOTE = "Moved by hits it is a VaR by construction; scores at moving levels are not comparable"
+LEVEL_NOTE = "Scores at levels that move are not comparable across models"
 """What is said wherever a level that moves is shown."""
 CUT = 1.5
 """The loss axis ends at this multiple of what nearly all values need; what lies beyond is counted in a note."""
@@ -77,9 +79,11 @@ def band_spec(
     data = [{"type": "scatter", "x": days, "y": losses, **style.loss_bars(), **style.within(1)}]
     data += _target_lines(days, rows, forecasts.targets, hide_vars_but=target)
     subtitle = "no VaR target, so no hits"
-    if target is not None:
+    if target is not None and _gives(rows, target):
         hits, subtitle = _hits(days, rows, target)
         data += hits
+    elif target is not None:
+        subtitle = f"{style.safe(model)} gives no {style.target_text('var', target.level)}, so there are no hits"
     # An axis without a trace is not drawn: this one keeps the dates where there is neither hit nor bad day.
     ends = {"x": days[[0, -1]], "y": [None, None], "showlegend": False, "hoverinfo": "skip"}
     data.append({"type": "scatter", **ends, **style.within(2)})
@@ -91,7 +95,7 @@ def band_spec(
     axes["yaxis"] |= {"title": {"text": "loss (positive hurts)"}, "tickformat": "~%", **cut}
     ticks = {"tickvals": [1, 0], "ticktext": ["hit", "not ok"], "range": [-0.6, 1.6], "showgrid": False}
     axes["yaxis2"] |= {**ticks, "zeroline": False, "fixedrange": True}
-    margin = {**_TWO_ROWS, **_date_axes(axes, rows.index)}
+    margin = {**_TWO_ROWS, **(_NOTE_ABOVE if notes else {}), **_date_axes(axes, rows.index)}
     look: dict[str, Any] = {"title": _title(asset, model), "subtitle": subtitle, "height": 530, "margin": margin}
     look |= {"annotations": notes} if notes else {}
     return {"data": data, "layout": style.look(**look, **axes)}
@@ -145,7 +149,7 @@ def indicator_spec(
     heights = {"risk": 3.0}
     if "volatility" in table and bool(table["volatility"].notna().any()):
         heights["volatility"] = 1.4
-    variables = [t for t in forecasts.targets if t.measure == "var"]
+    variables = [t for t in forecasts.targets if t.measure == "var" and bool(table[hit_label(t)].notna().any())]
     heights |= {"hit rate": 1.6} if variables else {}
     axes, last, days = style.panels(list(heights.values()), 0.05), len(heights), table.index.to_numpy()
     for i, panel in enumerate(heights, start=1):
@@ -153,18 +157,16 @@ def indicator_spec(
     data, shapes = _target_lines(days, table, forecasts.targets), []
     if "volatility" in heights:
         data.append(_line(days, table["volatility"], "volatility", {"color": style.MUTED, "width": 1.6}, panel=2))
+    rates, since = _settled(table[[hit_label(t) for t in variables]], round(halflife))
     for target in variables:
         line = style.hit_rate_line(target, forecasts.targets)
         name = f"hit rate of {style.target_text('var', target.level)}"
-        data.append(_line(days, table[hit_label(target)], name, line, panel=last))
+        data.append(_line(days, rates[hit_label(target)], name, line, panel=last))
         expected = {"color": line["color"], "width": 1, "dash": "dash"}
         shapes.append(style.across(1.0 - target.level, 1.0 - target.level, last, line=expected, opacity=0.6))
-    if variables:  # the first days' rates rest on a handful of values and would flatten the rest
-        settled = table[[hit_label(t) for t in variables]].iloc[int(3 * halflife) :].to_numpy()
-        top = float(np.nanmax(settled)) if bool(np.isfinite(settled).any()) else 0.0
-        axes[f"yaxis{style.axis_number(last)}"] |= {"range": [0, 1.08 * top]} if top > 0 else {}
     margin = {**_TWO_ROWS, **_date_axes(axes, table.index)}
-    subtitle = f"exponential moving averages, half-life {halflife:g} days; dashed: expected hit rate"
+    subtitle = f"exponential moving averages, half-life {halflife:g} days"
+    subtitle += f"; dashed: expected hit rate{since}" if variables else ""
     look: dict[str, Any] = {
         "title": _title(asset, model),
         "subtitle": subtitle,
@@ -173,6 +175,18 @@ def indicator_spec(
     }
     look |= {"shapes": shapes} if shapes else {}
     return {"data": data, "layout": style.look(**look, **axes)}
+
+
+def _settled(rates: pd.DataFrame, first: int) -> tuple[pd.DataFrame, str]:
+    """Hit rates from day `first` on where the table is longer, and words that say so.
+
+    Before it they rest on a handful of days, of which one hit would flatten all that follows.
+    """
+    if len(rates) <= 2 * first:
+        return rates, ""
+    shown = rates.copy()
+    shown.iloc[: first - 1] = np.nan
+    return shown, f", hit rates from day {first}"
 
 
 def rolling_hits(
@@ -233,8 +247,10 @@ def rolling_spec(
     title = _title(asset, model)
     if target is None:
         return style.empty(title, "no VaR target, so no hits")
-    table = rolling_table(forecasts, asset, model, target, days, missing=missing)
     name = style.target_text("var", target.level)
+    if not _gives(forecasts.unit(asset, model), target):
+        return style.empty(title, f"{style.safe(model)} gives no {name}, so there are no hits")
+    table = rolling_table(forecasts, asset, model, target, days, missing=missing)
     if table.empty:
         return style.empty(title, f"fewer than {days} days with a forecast of {name}")
     dates, counted = table.index.to_numpy(), table["n_obs"].to_numpy() > 0
@@ -383,6 +399,11 @@ def _hit_target(forecasts: Forecasts, target: Target | None) -> Target | None:
     return target
 
 
+def _gives(rows: pd.DataFrame, target: Target) -> bool:
+    """Whether any day has a forecast of the target."""
+    return bool(rows[target.label].notna().any())
+
+
 def _line(
     days: NDArray[Any], y: pd.Series, name: str, line: dict[str, Any], *, panel: int, **more: Any
 ) -> dict[str, Any]:
@@ -441,7 +462,7 @@ def _cut_axis(rows: pd.DataFrame, labels: list[str]) -> tuple[dict[str, Any], li
     pad = 0.05 * float(np.ptp(inside))
     note = {
         "text": f"axis cut: {beyond} {'forecast lies' if beyond == 1 else 'forecasts lie'} outside",
-        "x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "top", "showarrow": False,
+        "x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "bottom", "showarrow": False,
         "font": {"size": 12, "color": style.NOT_OK},
     }  # fmt: skip
     return {"range": [float(inside.min()) - pad, float(inside.max()) + pad]}, [note]

@@ -22,7 +22,7 @@ DIFFERENCE_SCORES = ("fz0", "log")
 
 NOT_COMPARABLE = "scored on different days: not comparable"
 MOVING, NOT_ACROSS = "expectile_moving", "at levels that move: not comparable across models"
-"""Score of forecasts at the day's own expectile level, and what is to be said of it."""
+"""Score of forecasts at the day's own expectile level, and what is to be said of it; it ranks nothing."""
 
 
 def pit_histogram(
@@ -120,7 +120,8 @@ def score_bars(score_table: pd.DataFrame, *, asset: str | None = None) -> go.Fig
     -------
     plotly Figure
         Excess over the best in percent; for FZ0 and log scores, whose ratio means nothing, the difference.
-        "days differ": the means are over different days and do not compare.
+        Where it says so, the means are over different days and do not compare. Scores at levels that move from day to
+        day compare with none, and are left out.
 
     Raises
     ------
@@ -138,9 +139,10 @@ def score_spec(score_table: pd.DataFrame, *, asset: str | None = None) -> style.
     """`score_bars` as plain values."""
     asset = _asset(score_table, asset)
     rows = score_table[score_table["asset"] == asset]
-    panels = [(key, part) for key, part in by_score(rows).items() if any(r["mean"] == r["mean"] for r in part)]
+    known = {key: part for key, part in by_score(rows).items() if any(r["mean"] == r["mean"] for r in part)}
+    panels = [(key, part) for key, part in known.items() if key[2] != MOVING]
     if not panels:
-        return style.empty(style.safe(asset), "no scores")
+        return style.empty(style.safe(asset), "no scores that compare models" if known else "no scores")
     sizes = [len(part) for _, part in panels]
     height = 130 + sum(46 + 24 * n for n in sizes)
     axes = style.panels(sizes, min(46 / height, 0.9 / len(panels)), shared=False)
@@ -167,11 +169,15 @@ def score_spec(score_table: pd.DataFrame, *, asset: str | None = None) -> style.
 
 
 def excess_over_best(means: pd.Series, score: str) -> pd.Series:
-    """Mean scores against the lowest: in shares of it, or the difference for FZ0 and log scores.
+    """Mean scores against the lowest: in shares of it, or the difference for FZ0 and log scores; NaN if none compare.
 
     >>> excess_over_best(pd.Series([2.0, 3.0]), "quantile").tolist()
     [0.0, 0.5]
+    >>> excess_over_best(pd.Series([2.0, 3.0]), "expectile_moving").tolist()
+    [nan, nan]
     """
+    if score == MOVING:
+        return pd.Series(math.nan, index=means.index)
     best = float(means.min())
     excess: pd.Series = means / best - 1.0 if _is_relative(score) and best > 0 else means - best
     return excess
@@ -292,6 +298,34 @@ def hits_text(hits: object, missing: int) -> str:
     return _number(hits, ",.0f")
 
 
+def reason_words(reason: object, size: str = "The asymptotic p-value rejects too many right forecasts.") -> str:
+    """Why a test has no p-value, in words of a reader who calls no function; `size` says what the asymptotic one does.
+
+    >>> reason_words("the model has no law to simulate from")
+    'the model gives no law of the loss to simulate from'
+    >>> reason_words("no hits"), reason_words(float("nan"))
+    ('no hits', 'no reason is known')
+    """
+    if not isinstance(reason, str) or not reason:
+        return "no reason is known"
+    if not without_law(reason):
+        return reason
+    words = "the model gives no law of the loss to simulate from"
+    if "on request" not in reason:
+        return words
+    asked = "riskcore.backtest_table(forecasts, p_value='asymptotic')"
+    return f"{words}. {size.removesuffix('.')}; in Python {asked} gives it"
+
+
+def without_law(reason: object) -> bool:
+    """Whether a p-value is missing because the model gives no law.
+
+    >>> without_law("the model has no law to simulate from"), without_law(float("nan"))
+    (True, False)
+    """
+    return isinstance(reason, str) and reason.startswith("the model has no law")
+
+
 def _asset(table: pd.DataFrame, asset: str | None) -> str:
     known = list(dict.fromkeys(table["asset"]))
     if asset is None and len(known) == 1:
@@ -371,7 +405,7 @@ def _cell_text(record: dict[Any, Any]) -> str:
 def _cell_hover(record: dict[Any, Any]) -> str:
     head = f"<b>{record['column']}</b>, {record['row'].replace('<br>', ', ')}"
     if _number(record["p_value"], "g") == "–":
-        return f"{head}<br>no p-value: {style.safe(record['reason'])}"
+        return f"{head}<br>no p-value: {style.safe(reason_words(record['reason']))}"
     lines = [
         f"p = {_number(record['p_value'], '.4g')} ({style.safe(record['p_method'])})",
         f"adjusted p = {_number(record['p_adjusted'], '.4g')}",

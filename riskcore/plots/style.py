@@ -166,11 +166,16 @@ def target_text(measure: str, level: float | None = None) -> str:
 
     >>> [target_text("var", 0.99), target_text("expectile", 0.99855), target_text("density")]
     ['VaR 99 %', 'expectile VaR τ = 0.99855', 'density']
+    >>> target_text("var"), target_text("expectile")
+    ('VaR, all levels', "expectile VaR at the day's level")
     """
+    if level is None or level != level:
+        own = {"var": "VaR, all levels", "es": "ES", "expectile": "expectile VaR at the day's level"}
+        return own.get(measure, measure)
     if measure == "expectile":
-        return "expectile VaR" if level is None or level != level else f"expectile VaR τ = {level:.10g}"
+        return f"expectile VaR τ = {level:.10g}"
     name = {"var": "VaR", "es": "ES"}.get(measure, measure)
-    return name if level is None or level != level else f"{name} {level_text(level)}"
+    return f"{name} {level_text(level)}"
 
 
 def title(name: object) -> str:

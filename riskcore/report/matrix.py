@@ -15,7 +15,7 @@ from riskcore import defaults
 from riskcore.backtests.hit_laws import MOST_DAYS
 from riskcore.backtests.size import ENUMERATED, attained_size
 from riskcore.errors import require
-from riskcore.plots.judged import hits_text, missing_as_hits
+from riskcore.plots.judged import hits_text, missing_as_hits, reason_words, without_law
 from riskcore.plots.style import P_LIMITS, target_text, title
 from riskcore.report.view import NONE, number, p_text
 from riskcore.runs.catalogue import entries, first_line, null_of, reference_of
@@ -25,7 +25,8 @@ FEW = 5.0
 REJECTED, PASSED, LITTLE, NO_VALUE = "✗", "✓", "?", "–"
 LEGEND = (
     f"{REJECTED} rejected at {100 * defaults.SIZE:g} %; {PASSED} not rejected; {LITTLE} fewer than {FEW:g} hits "
-    f"expected; {NO_VALUE} no p-value. Then p, and hits / expected hits where the test counts them. "
+    f"expected; {NO_VALUE} no p-value (no law: the model "
+    "forecasts no law of the loss to simulate from). Then p, and hits / expected hits where the test counts them. "
     "Stronger colour: p below 0.10, 0.05, 0.01."
 )
 _SIZES = {
@@ -166,12 +167,14 @@ def cell_text(record: Mapping[Any, Any]) -> str:
 
     >>> cell_text({"p_value": 0.0312, "hits": 12, "expected_hits": 20.2, "missing": 0})
     '✗ 0.031 · 12 / 20.2'
-    >>> cell_text({"p_value": float("nan"), "hits": float("nan"), "expected_hits": float("nan"), "missing": 0})
+    >>> cell_text({"p_value": float("nan"), "expected_hits": float("nan"), "reason": "no hits"})
     '–'
+    >>> cell_text({"p_value": float("nan"), "expected_hits": float("nan"), "reason": "the model has no law"})
+    '– no law'
     """
     p, expected = record["p_value"], record["expected_hits"]
     if math.isnan(p):
-        return NO_VALUE
+        return f"{NO_VALUE} no law" if without_law(record["reason"]) else NO_VALUE
     sign = LITTLE if expected < FEW else REJECTED if p < defaults.SIZE else PASSED
     hits = hits_text(record["hits"], record["missing"])
     count = "" if hits == NO_VALUE or math.isnan(expected) else f" · {hits} / {number(expected, ',.1f')}"
@@ -239,8 +242,12 @@ def _verdict(record: Mapping[Any, Any], n_tests: int) -> str:
     p, adjusted = float(record["p_value"]), float(record["p_adjusted"])
     size = f"{100 * defaults.SIZE:g} %"
     if math.isnan(p):
-        reason = record["reason"]
-        return f"There is no p-value: {reason if isinstance(reason, str) and reason else 'no reason is known'}."
+        known = _SIZES.get(str(record["test"]))
+        why = reason_words(record["reason"], known) if known else reason_words(record["reason"])
+        said = f"There is no p-value: {why}."
+        if record["test"] != "expectile_calibration" or not math.isfinite(record["statistic"]):
+            return said
+        return f"{said} The statistic is {number(record['statistic'], '.2f')}; below 0 risk is understated."
     share = "fewer than 1 in 1,000" if p < 0.001 else f"about {100 * p:.1f} in 100"
     chance = f"if the hypothesis held, {share} samples would lie at least this far from it"
     if p >= defaults.SIZE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from riskcore.plots.judged import (
     excess_text,
     hits_text,
     missing_as_hits,
+    reason_words,
     same_days,
     score_note,
 )
@@ -147,18 +148,23 @@ def last_rows(forecasts: Forecasts) -> pd.DataFrame:
     return rows.groupby(level=["asset", "model"], sort=False).tail(1)
 
 
-def ranked(forecasts: Forecasts, scores: pd.DataFrame, asset: str) -> tuple[str, str]:
-    """The model of an asset with the lowest quantile score at the first VaR target, and why it is the one named."""
-    models = [m for a, m in forecasts.units if a == asset]
+def ranked(
+    forecasts: Forecasts, scores: pd.DataFrame, asset: str, among: Sequence[str] | None = None, which: str = ""
+) -> tuple[str, str]:
+    """The model of an asset with the lowest quantile score at the first VaR target, and why it is the one named.
+
+    `among` holds the models to choose from, by default all of the asset's, and `which` says which they are.
+    """
+    models = [m for a, m in forecasts.units if a == asset and (among is None or m in among)]
     level = next((t.level for t in forecasts.targets if t.measure == "var"), None)
     keys = (scores["asset"] == asset) & (scores["measure"] == "var") & (scores["score"] == "quantile")
     rows = scores[keys & (scores["level"] == level) & scores["model"].isin(models) & scores["mean"].notna()]
     if len(models) == 1:
-        return models[0], ""
+        return models[0], f"the only model{which}" if which else ""
     if rows.empty:
-        return models[0], f"first of {len(models)} models, none has a VaR score"
+        return models[0], f"first of {len(models)} models{which}, none has a VaR score"
     note = "" if same_days(rows.to_dict("records")) else ", which were scored on different days"
-    return str(rows["model"].iloc[int(rows["mean"].argmin())]), f"lowest VaR score of {len(rows)} models{note}"
+    return str(rows["model"].iloc[int(rows["mean"].argmin())]), f"lowest VaR score of {len(rows)} models{which}{note}"
 
 
 def headlines(forecasts: Forecasts, best: Mapping[str, tuple[str, str]]) -> list[dict[str, str]]:
@@ -223,36 +229,48 @@ def _level(value: float) -> str:
 
 
 def score_blocks(scores: pd.DataFrame, asset: str) -> list[dict[str, Any]]:
-    """One block per score and target of an asset: models by mean, the best marked."""
+    """One block per score and target of an asset: models by mean, the best marked; in their order if none compare."""
     rows = scores[scores["asset"] == asset]
     blocks = []
     for (measure, level, score), part in by_score(rows).items():
-        ordered = sorted(part, key=lambda r: (math.isnan(r["mean"]), r["mean"]))
+        ordered = part if score == MOVING else sorted(part, key=lambda r: (math.isnan(r["mean"]), r["mean"]))
         excess = excess_over_best(pd.Series([r["mean"] for r in ordered], dtype="float64"), score)
         lines = [
             {
                 "model": r["model"],
                 "mean": number(r["mean"], "#.5g"),
                 "excess": excess_text(x, score),
-                "best": x == 0 and score != MOVING,
+                "best": x == 0,
                 "n": number(r["n_obs"], ",.0f"),
                 "share": percent(r["share_not_ok"], 1),
             }
             for r, x in zip(ordered, excess, strict=True)
         ]
-        target = "" if measure == "density" else target_text(measure, level)
+        target = "" if measure == "density" or score == MOVING else target_text(measure, level)
         words = {"target": target, "score": title(score), "note": score_note(score, part)}
         blocks.append({**words, "lines": lines})
     return blocks
 
 
 def score_rows(scores: pd.DataFrame, asset: str) -> pd.DataFrame:
-    """`score_blocks` as one table of texts: a row for every risk figure, score and model, the best model first."""
+    """`score_blocks` as one table of texts: a row for every risk figure, score and model, the best model first.
+
+    Scores that compare with none are left out; they are those of `lone_scores`.
+    """
     rows = [
         {"risk figure": block["target"] or "density", "score": block["score"], "model": line["model"],
          "mean": line["mean"], "against the best": line["excess"], "days": line["n"], "not ok": line["share"],
          "note": block["note"]}
-        for block in score_blocks(scores, asset) for line in block["lines"]
+        for block in score_blocks(scores[scores["score"] != MOVING], asset) for line in block["lines"]
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def lone_scores(scores: pd.DataFrame, asset: str) -> pd.DataFrame:
+    """Scores at levels that move, which are not comparable across models: raw means, in the order of the models."""
+    rows = [
+        {"model": line["model"], "mean": line["mean"], "days": line["n"], "not ok": line["share"]}
+        for block in score_blocks(scores[scores["score"] == MOVING], asset) for line in block["lines"]
     ]  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -277,7 +295,7 @@ def backtest_blocks(backtests: pd.DataFrame, asset: str) -> list[dict[str, Any]]
 
 def _test_line(record: Mapping[Any, Any]) -> dict[str, Any]:
     p = record["p_value"]
-    words = [record["reason"]] if number(p) == NONE else [record["p_method"], record["reason"]]
+    words = [reason_words(record["reason"])] if number(p) == NONE else [record["p_method"], record["reason"]]
     return {
         "test": title(record["test"]),
         "model": record["model"],

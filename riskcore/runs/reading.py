@@ -22,7 +22,7 @@ _TAIL = "tail_"
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """Of every entry, so that the same run gives the same archive."""
 
-_TEXTS = ("asset", "model", "measure", "score", "test", "p_method", "reason")
+_TEXTS = ("asset", "model", "measure", "score", "test", "p_method", "reason", "note")
 _NUMBERS = (
     "level", "mean", "share_not_ok", "statistic", "p_value", "p_adjusted", "hits", "expected_hits", "hits_to_reject",
     "power",
@@ -88,6 +88,8 @@ def _table(run: Run, name: str) -> pd.DataFrame:
         table = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""], dtype=kinds)
         for column, known in (("asset", run.manifest["data"]), ("model", run.manifest["settings"]["models"])):
             table[column] = table[column].replace({guard(str(x)): str(x) for x in known})
+        if "note" in table:  # runs of earlier versions have none
+            table["note"] = table["note"].fillna("")
     except (ValueError, KeyError) as error:
         raise DataError(f"{name} must be a table that riskcore wrote, got: {error}; {_remedy()}") from error
     return table

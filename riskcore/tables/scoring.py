@@ -11,10 +11,12 @@ from riskcore._types import FloatArray, Status, Target
 from riskcore.forecasts import Forecasts
 from riskcore.scores import SCORES, Score, expectile_score
 
-SCORE_COLUMNS = ("asset", "model", "measure", "level", "score", "mean", "n_obs", "share_not_ok")
+SCORE_COLUMNS = ("asset", "model", "measure", "level", "score", "mean", "n_obs", "share_not_ok", "note")
 DENSITY = "density"
 MOVING = "expectile_moving"
 """Score of a VaR that is forecast as the expectile at a level that moves, at the day's level."""
+NOT_ACROSS = "not comparable across models"
+"""What the column `note` says of the scores of `MOVING`."""
 
 
 def column(rows: pd.DataFrame, label: str) -> FloatArray:
@@ -82,9 +84,9 @@ def score_table(forecasts: Forecasts) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns asset, model, measure, level, score, mean, n_obs, share_not_ok. `n_obs` counts the days used;
+        Columns asset, model, measure, level, score, mean, n_obs, share_not_ok, note. `n_obs` counts the days used;
         `mean` is NaN with n_obs 0 where nothing is offered. `share_not_ok` is the share of the model's days that are
-        implausible or worse.
+        implausible or worse. `note` is "not comparable across models" for the score "expectile_moving", else empty.
 
     References
     ----------
@@ -120,6 +122,7 @@ def score_table(forecasts: Forecasts) -> pd.DataFrame:
         for measure, level, score, points in values:
             used = points[np.isfinite(points)]
             mean = float(used.mean()) if used.size else np.nan
-            head = dict(zip(SCORE_COLUMNS, (asset, model, measure, level, score, mean, used.size, share), strict=True))
-            records.append(head)
+            note = NOT_ACROSS if score == MOVING else ""
+            cells = (asset, model, measure, level, score, mean, used.size, share, note)
+            records.append(dict(zip(SCORE_COLUMNS, cells, strict=True)))
     return pd.DataFrame(records, columns=list(SCORE_COLUMNS))

@@ -17,7 +17,7 @@ from riskcore.errors import ConfigError, FitError
 from riskcore.forecasters import DynamicLevel
 from riskcore.forecasts import LEVEL, Forecasts
 from riskcore.kernels.levels import level_of, upper_expectile
-from riskcore.report import html_report, view
+from riskcore.report import html_report, matrix, view
 from riskcore.runs.store import Unit, decode, encode
 from riskcore.scores import expectile_score, quantile_score
 from riskcore.volatility import GARCH
@@ -189,7 +189,7 @@ def test_the_level_is_drawn_and_said_not_to_be_compared(table):
     figure = plots.FIGURES["daily_level"].draw(table, "A", "moving")
     np.testing.assert_allclose(np.asarray(figure.data[0].customdata, dtype=float), table.unit("A", "moving")[LEVEL])
     assert "not comparable" in figure.layout.title.subtitle.text
-    assert "by construction" in figure.layout.title.subtitle.text
+    assert "by construction" not in figure.layout.title.subtitle.text  # only of the online rule
     other = plots.FIGURES["daily_level"].draw(table, "A", "historical")
     assert len(other.data) == 0
     scores, tests = rc.score_table(table), rc.backtest_table(table)
@@ -198,7 +198,40 @@ def test_the_level_is_drawn_and_said_not_to_be_compared(table):
     blocks = {b["score"]: b for b in view.score_blocks(scores, "A")}
     block = blocks["Asymmetric squared error at the day's level"]
     assert block["note"] == "at levels that move: not comparable across models"
-    assert not any(line["best"] for line in block["lines"])
+    assert [(line["best"], line["excess"]) for line in block["lines"]] == [(False, "")]
+    twice = pd.concat([scores, scores[scores["model"] == "moving"].assign(model="other", mean=lambda x: x["mean"] / 2)])
+    block = next(b for b in view.score_blocks(twice, "A") if "day's level" in b["score"])
+    assert [(line["model"], line["best"], line["excess"]) for line in block["lines"]] == [
+        ("moving", False, ""),
+        ("other", False, ""),
+    ]
+    lone = view.lone_scores(twice, "A")
+    assert lone.columns.tolist() == ["model", "mean", "days", "not ok"]
+    assert lone["model"].tolist() == ["moving", "other"]
+    assert not view.score_rows(twice, "A")["score"].str.contains("day's level").any()
+    panels = [a.text for a in plots.score_bars(twice).layout.annotations]
+    assert not any("day's level" in text for text in panels)
+    only = twice[twice["score"] == "expectile_moving"]
+    assert plots.score_bars(only).layout.annotations[0].text == "no scores that compare models"
+    assert (scores["note"] != "").equals(scores["score"] == "expectile_moving")
+    assert scores.loc[scores["note"] != "", "note"].tolist() == ["not comparable across models"]
+
+
+def test_a_test_without_law_says_so_in_words(table):
+    tests = rc.backtest_table(table)
+    own = matrix.matrix_of(tests, "A").of("expectile VaR at the day's level")
+    row = own.texts.index.get_loc("Calibration of the expectile")
+    assert own.texts["moving"].iloc[row] == "– no law"
+    record = own.records[(row, "moving")]
+    verdict = matrix.explain(record, n_tests=1).verdict
+    assert "gives no law of the loss to simulate from" in verdict
+    assert "rejects 7 to 45 in 100 right forecasts instead of 5" in verdict
+    assert f"The statistic is {record['statistic']:.2f}".replace("-", "−") in verdict
+    told = [line["method"] for b in view.backtest_blocks(tests, "A") for line in b["lines"]]
+    assert not any("on request" in text for text in [verdict, *told])
+    by = rc.backtest_table(table, p_value="asymptotic")  # the way that the verdict names
+    again = by[(by["model"] == "moving") & (by["test"] == "expectile_calibration") & by["level"].isna()]
+    assert again["p_value"].notna().all()
 
 
 def test_a_units_file_keeps_the_level(table):

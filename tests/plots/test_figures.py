@@ -76,14 +76,15 @@ def test_everything_failed(build: Callable[..., Forecasts]) -> None:
         if kind.reads == "forecasts":
             figure = kind.draw(broken)
             assert figure.layout.height > 0, name
-    assert plots.rolling_hits(broken, days=20).layout.annotations[0].text.startswith("fewer than 20 days")
+    assert plots.rolling_hits(broken, days=20).layout.annotations[0].text == "m gives no VaR 99 %, so there are no hits"
 
 
 def test_wild_forecasts_cut_the_axis_and_are_counted(one: Forecasts) -> None:
     frame = one.frame.copy()
     frame.loc[frame.index[[10, 11]], "var_0.99"] = [14.8, -7.6]
     figure = plots.forecast_band(Forecasts(frame, one.targets))
-    assert "axis cut: 2 forecasts lie outside" in [a.text for a in figure.layout.annotations]
+    note = next(a for a in figure.layout.annotations if a.text == "axis cut: 2 forecasts lie outside")
+    assert (note.y, note.yanchor) == (1, "bottom")  # above the panel, where no line crosses it
     assert figure.layout.yaxis.range[1] < 1
     assert np.nanmax(np.asarray(trace(figure, "VaR 99 %").y, dtype=float)) == 14.8  # the data stay as they are
     assert plots.forecast_band(one).layout.yaxis.range is None
@@ -115,10 +116,36 @@ def test_indicators_are_the_tables(forecasts: Forecasts) -> None:
     figure = plots.ema_indicators(forecasts, "S&P 500", "ewma", halflife=10)
     names = {"var_0.99": "VaR 99 %", "volatility": "volatility", "hit_rate_0.975": "hit rate of VaR 97.5 %"}
     for column, name in names.items():
-        np.testing.assert_array_equal(np.asarray(trace(figure, name).y, dtype=float), table[column])
+        drawn, first = np.asarray(trace(figure, name).y, dtype=float), 9 if "hit" in name else 0
+        np.testing.assert_array_equal(drawn[first:], table[column].iloc[first:])
+        assert np.isnan(drawn[:first]).all()  # the rates of a handful of days
+    assert "hit rates from day 10" in figure.layout.title.subtitle.text
     assert sorted(s.y0 for s in figure.layout.shapes) == pytest.approx([0.01, 0.025])
     without = plots.ema_indicators(forecasts, "S&P 500", "care-linear")
     assert "volatility" not in [t.name for t in without.data]
+
+
+def test_the_axis_of_the_hit_rates_holds_all_that_is_drawn(forecasts: Forecasts) -> None:
+    figure = plots.ema_indicators(forecasts, "S&P 500", "ewma", halflife=10)
+    assert figure.layout.yaxis3.range is None  # the figure's own range: no line is cut
+    assert figure.layout.yaxis3.rangemode == "tozero"
+    short = plots.ema_indicators(style.only(forecasts, "S&P 500", "ewma"), halflife=10**4)
+    table = rc.indicators.indicator_table(forecasts, halflife=10**4).loc[("S&P 500", "ewma")]
+    drawn = np.asarray(trace(short, "hit rate of VaR 99 %").y, dtype=float)
+    np.testing.assert_array_equal(drawn, table["hit_rate_0.99"])  # of few days all are drawn
+
+
+def test_a_model_without_a_var_has_neither_its_hits_nor_its_rate(one: Forecasts) -> None:
+    lean = Forecasts(one.frame.assign(**{"var_0.975": np.nan}), one.targets)
+    figure = plots.ema_indicators(lean)
+    assert [t.name for t in figure.data if "hit rate" in str(t.name)] == ["hit rate of VaR 99 %"]
+    assert [s.y0 for s in figure.layout.shapes] == pytest.approx([0.01])
+    target = rc.Target("var", 0.975)
+    words = "garch-t gives no VaR 97.5 %, so there are no hits"
+    assert plots.forecast_band(lean, hit_target=target).layout.title.subtitle.text == words
+    assert plots.rolling_hits(lean, target=target).layout.annotations[0].text == words
+    bare = Forecasts(lean.frame.assign(**{"var_0.99": np.nan}), one.targets)
+    assert "hit rate" not in plots.ema_indicators(bare).layout.title.subtitle.text
 
 
 def test_rolling_hits_are_the_tables_and_the_zones_the_supervisors(forecasts: Forecasts) -> None:
@@ -271,7 +298,7 @@ def test_expectile_levels_are_never_percentages(forecasts: Forecasts) -> None:
     assert names == ["expectile VaR τ = 0.99", "expectile VaR τ = 0.99855"]
     assert style.target_text("es", 0.975) == "ES 97.5 %"
     assert style.target_text("density", float("nan")) == "density"
-    assert style.target_text("expectile") == "expectile VaR"
+    assert style.target_text("expectile") == "expectile VaR at the day's level"
 
 
 def test_colours_have_one_dark_stand_in_each() -> None:
