@@ -17,8 +17,8 @@ from riskcore import CARE, CAViaR, StudentT, Target
 from riskcore._types import FloatArray
 
 NU, N, BURN = 6.0, 1000, 300
-SCALE = {"sav": (0.05, 0.85, 0.12, 0.12), "as": (0.05, 0.85, 0.04, 0.20)}
-"""Constant, memory, news of a gain and of a loss of the scale."""
+SCALE = {"sav": (0.05, 0.85, 0.12, 0.12), "as": (0.05, 0.85, 0.04, 0.20), "ig": (0.05, 0.85, 0.1, 0.1)}
+"""Constant, memory, news of a gain and of a loss of the scale; with "ig" of its square, by squares."""
 LAW = StudentT(NU)
 
 
@@ -31,7 +31,10 @@ def simulate(form: str, n: int) -> Callable[[np.random.Generator], FloatArray]:
         out, scale = np.empty(z.size), 0.35
         for t, shock in enumerate(z):
             out[t] = scale * shock
-            scale = constant + memory * scale + (loss if shock > 0 else gain) * abs(out[t])
+            if form == "ig":
+                scale = math.sqrt(constant + memory * scale**2 + gain * out[t] ** 2)
+            else:
+                scale = constant + memory * scale + (loss if shock > 0 else gain) * abs(out[t])
         return out[BURN:]
 
     return draw
@@ -40,6 +43,8 @@ def simulate(form: str, n: int) -> Callable[[np.random.Generator], FloatArray]:
 def truth(form: str, tail: float) -> dict[str, float]:
     """Coefficients of the tail that is `tail` times the scale."""
     constant, memory, gain, loss = SCALE[form]
+    if form == "ig":
+        tail *= tail
     found = {"b0": tail * constant, "b1": memory, "b2": tail * gain}
     return found | ({"b3": tail * loss} if form == "as" else {})
 
@@ -102,6 +107,7 @@ def _linear(level: float, n: int) -> Study:
 
 STUDIES = (
     *(_study("caviar", form, "var", level, N) for form in ("sav", "as") for level in (0.95, 0.99)),
-    *(_study("care", "sav", "expectile", level, N) for level in (0.95, 0.99)),
+    *(_study("caviar", "ig", "var", level, N) for level in (0.95, 0.99)),
+    *(_study("care", form, "expectile", level, N) for form in ("sav", "as", "ig") for level in (0.95, 0.99)),
     *(_linear(level, N) for level in (0.95, 0.99)),
 )
