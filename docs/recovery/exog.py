@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from recovery.base import Study
-from riskcore import HAR, HEAVY, ExogMean, ExpectileRegression, RealizedGARCH, Target, ZeroMean
+from riskcore import HAR, HEAVY, ConstantMean, ExogMean, ExpectileRegression, RealizedGARCH, Target, ZeroMean
+from riskcore._types import FloatArray
 from riskcore.distributions import Normal, StudentT
 
 Sample = tuple[np.ndarray, np.ndarray]
@@ -19,6 +20,10 @@ REALIZED_GARCH = {
 }  # fmt: skip
 HEAVY_TRUE = {"w": 0.05, "a": 0.4, "b": 0.6, "wR": 0.05, "aR": 0.4, "bR": 0.5}
 HAR_TRUE = {"b0": -0.05, "b1": 0.35, "b5": 0.35, "b22": 0.2}
+NU = 6.0
+SIZE = float(StudentT(NU).upm(0.0)) * 2.0
+"""Mean of |z| of the unit t(6)."""
+HAR_SIZE = {"b0": 0.001, "b1": 0.1, "b5": 0.3, "b22": 0.45, "c": SIZE**-2.0, "nu": NU}
 LEVEL = 0.9
 EXPECTILE = StudentT(5).expectile(LEVEL)
 LINE = {"constant": 0.002 + 0.010 * EXPECTILE, "x": 0.001 + 0.004 * EXPECTILE}
@@ -59,6 +64,17 @@ def simulate_har(rng: np.random.Generator) -> Sample:
     return np.exp(y[WARM:] / 2.0) * rng.normal(size=N), np.exp(y[WARM:])
 
 
+def simulate_har_size(rng: np.random.Generator) -> FloatArray:
+    """Losses of t(6) whose mean size is a line in the mean sizes of a day, a week and a month."""
+    p, n = HAR_SIZE, 2 * N + WARM
+    z = rng.standard_t(NU, n) * math.sqrt((NU - 2.0) / NU)
+    u = p["b0"] / 0.15 * z / SIZE
+    for t in range(22, n):
+        size = np.abs(u[t - 22 : t])
+        u[t] = (p["b0"] + p["b1"] * size[-1] + p["b5"] * size[-5:].mean() + p["b22"] * size.mean()) / SIZE * z[t]
+    return np.asarray(u[WARM:])
+
+
 def simulate_line(rng: np.random.Generator) -> Sample:
     """A heteroskedastic linear model: the regressor of the day before scales mean and spread."""
     x = np.abs(rng.normal(size=N))
@@ -85,6 +101,12 @@ def volatility_estimates(volatility: Any, names: Mapping[str, float]) -> Callabl
         return {n: fit.params[n] for n in names}, {n: errors[n] for n in names}
 
     return estimate
+
+
+def har_size_estimates(losses: FloatArray) -> tuple[dict[str, float], dict[str, float]]:
+    """Regression of the absolute losses, what makes a variance of its square, and the law of what is left."""
+    fit = HAR().fit(losses, mean=ConstantMean(), law=StudentT())
+    return dict(fit.all_params), dict(fit.errors())
 
 
 def line_estimates(sample: Sample) -> tuple[dict[str, float], dict[str, float]]:
@@ -127,6 +149,15 @@ STUDIES = (
         truth=HAR_TRUE,
         simulate=simulate_har,
         estimate=volatility_estimates(HAR("log-realized"), HAR_TRUE),
+        replications=2000,
+        slow=False,
+    ),
+    Study(
+        model="har-t",
+        setting="n = 2000, absolute losses of t(6)",
+        truth=HAR_SIZE,
+        simulate=simulate_har_size,
+        estimate=har_size_estimates,
         replications=2000,
         slow=False,
     ),
