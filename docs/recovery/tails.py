@@ -132,7 +132,7 @@ def simulate_adaptive(level: float, n: int) -> Callable[[np.random.Generator], F
                 v += step * (1.0 / (1.0 + math.exp(min(sharpness * (v - out[t]), 700.0))) - (1.0 - level))
             gains, losses = np.minimum(out[BURN:], 0.0), np.maximum(out[BURN:], 0.0)
             product = 2.0 * float(np.cov(gains, losses, bias=True)[0, 1])
-            roots = np.roots([np.var(gains), product, np.var(losses) - (10.0 / sharpness) ** 2])
+            roots = np.roots(np.array([np.var(gains), product, np.var(losses) - (10.0 / sharpness) ** 2]))
             factor = float(np.max(roots.real))
             if np.isreal(roots).all() and factor > 0.0:
                 return np.asarray(factor * gains + losses)

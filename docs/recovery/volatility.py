@@ -41,7 +41,7 @@ def _shocks(rng: np.random.Generator, law: Law) -> FloatArray:
         return np.asarray(SkewT(NU, SKEW).ppf(rng.random(n)))
     if isinstance(law, GED):
         return np.asarray(GED(SHAPE).ppf(rng.random(n)))
-    return rng.standard_t(NU, n) * np.sqrt((NU - 2.0) / NU)
+    return np.asarray(rng.standard_t(NU, n) * np.sqrt((NU - 2.0) / NU))
 
 
 def _gjr(p: Parameters, z: FloatArray) -> FloatArray:
