@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from recovery.base import Study
 from riskcore import CARE, CAViaR, StudentT, Target
 from riskcore._types import FloatArray
+from riskcore.distributions import threshold_path
 
 NU, N, BURN = 6.0, 1000, 300
-SCALE = {"sav": (0.05, 0.85, 0.12, 0.12), "as": (0.05, 0.85, 0.04, 0.20)}
-"""Constant, memory, news of a gain and of a loss of the scale."""
+SCALE = {"sav": (0.05, 0.85, 0.12, 0.12), "as": (0.05, 0.85, 0.04, 0.20), "ig": (0.05, 0.85, 0.1, 0.1)}
+"""Constant, memory, news of a gain and of a loss of the scale; with "ig" of its square, by squares."""
 LAW = StudentT(NU)
 
 
@@ -31,7 +33,10 @@ def simulate(form: str, n: int) -> Callable[[np.random.Generator], FloatArray]:
         out, scale = np.empty(z.size), 0.35
         for t, shock in enumerate(z):
             out[t] = scale * shock
-            scale = constant + memory * scale + (loss if shock > 0 else gain) * abs(out[t])
+            if form == "ig":
+                scale = math.sqrt(constant + memory * scale**2 + gain * out[t] ** 2)
+            else:
+                scale = constant + memory * scale + (loss if shock > 0 else gain) * abs(out[t])
         return out[BURN:]
 
     return draw
@@ -40,6 +45,8 @@ def simulate(form: str, n: int) -> Callable[[np.random.Generator], FloatArray]:
 def truth(form: str, tail: float) -> dict[str, float]:
     """Coefficients of the tail that is `tail` times the scale."""
     constant, memory, gain, loss = SCALE[form]
+    if form == "ig":
+        tail *= tail
     found = {"b0": tail * constant, "b1": memory, "b2": tail * gain}
     return found | ({"b3": tail * loss} if form == "as" else {})
 
@@ -100,8 +107,92 @@ def _linear(level: float, n: int) -> Study:
     )  # fmt: skip
 
 
+ADAPTIVE = {0.95: (0.2, 8.0), 0.99: (0.1, 13.0)}
+"""Step of the adaptive VaR and its sharpness per unit of the losses."""
+PRESSED = 0.2
+
+
+def simulate_adaptive(level: float, n: int) -> Callable[[np.random.Generator], FloatArray]:
+    """Losses whose VaR v follows the adaptive recursion: ``v z`` with a VaR of z of one.
+
+    z is t(6) over its VaR, pressed together beyond one: of other laws v has no level to come back to. The sharpness
+    that the model takes is ten over the window's standard deviation, so gains, which are so far from the VaR that they
+    do not move it, are scaled until that is the true one. A sample without such a scale is drawn again.
+    """
+    step, sharpness = ADAPTIVE[level]
+    quantile = float(stats.t(NU).ppf(level))
+
+    def draw(rng: np.random.Generator) -> FloatArray:
+        while True:
+            z = rng.standard_t(NU, BURN + n) / quantile
+            z = np.where(z > 1.0, 1.0 + PRESSED * (z - 1.0), z)
+            out, v = np.empty(z.size), 1.0
+            for t, shock in enumerate(z):
+                out[t] = v * shock
+                v += step * (1.0 / (1.0 + math.exp(min(sharpness * (v - out[t]), 700.0))) - (1.0 - level))
+            gains, losses = np.minimum(out[BURN:], 0.0), np.maximum(out[BURN:], 0.0)
+            product = 2.0 * float(np.cov(gains, losses, bias=True)[0, 1])
+            roots = np.roots(np.array([np.var(gains), product, np.var(losses) - (10.0 / sharpness) ** 2]))
+            factor = float(np.max(roots.real))
+            if np.isreal(roots).all() and factor > 0.0:
+                return np.asarray(factor * gains + losses)
+
+    return draw
+
+
+def _adaptive(level: float, n: int) -> Study:
+    return Study(
+        model="caviar-adaptive", setting=f"n = {n}, var {level}, losses in proportion to the adaptive VaR",
+        truth={"b1": ADAPTIVE[level][0]}, simulate=simulate_adaptive(level, n),
+        estimate=estimate(CAViaR("adaptive", "none"), Target("var", level)), replications=2000, slow=False,
+    )  # fmt: skip
+
+
+def _shortfall(form: Any, level: float, n: int) -> Study:
+    """The second step of CAViaR: an ES in proportion to the VaR."""
+    q = float(LAW.ppf(level))
+    return Study(
+        model=f"caviar-{form}",
+        setting=f"n = {n}, es beyond var {level}, scale by the {form} recursion, t({NU:g}) losses",
+        truth={"g0": math.log(float(LAW.es(level)) / q - 1.0)}, simulate=simulate(form, n),
+        estimate=estimate(CAViaR(form), Target("es", level)), replications=2000, slow=False,
+    )  # fmt: skip
+
+
+XI, BODY = 0.2, 0.8
+"""Shape of a generalised Pareto tail of scale one, and the share of the losses below it."""
+
+
+def simulate_tail(n: int) -> Callable[[np.random.Generator], FloatArray]:
+    """Independent losses: uniform on (-3, 0) or, the last fifth, generalised Pareto."""
+
+    def draw(rng: np.random.Generator) -> FloatArray:
+        u = rng.random(n)
+        tail = ((np.maximum(1.0 - u, 1e-300) / (1.0 - BODY)) ** -XI - 1.0) / XI
+        return np.where(u > BODY, tail, 3.0 * (u / BODY - 1.0))
+
+    return draw
+
+
+def estimate_tail(losses: FloatArray) -> tuple[dict[str, float], dict[str, float]]:
+    """The shape with a tenth of the losses above the threshold, as `TailGPD` has it."""
+    count = losses.size // 10
+    row = threshold_path(losses, least=count, most=(count + 0.5) / losses.size)[0]
+    return {"xi": float(row[2])}, {"xi": float(row[3])}
+
+
+def _tail(n: int) -> Study:
+    return Study(
+        model="tail-gpd", setting=f"n = {n}, independent losses, the last fifth generalised Pareto, a tenth used",
+        truth={"xi": XI}, simulate=simulate_tail(n), estimate=estimate_tail, replications=2000, slow=False,
+    )  # fmt: skip
+
+
 STUDIES = (
-    *(_study("caviar", form, "var", level, N) for form in ("sav", "as") for level in (0.95, 0.99)),
-    *(_study("care", "sav", "expectile", level, N) for level in (0.95, 0.99)),
+    *(_study("caviar", form, "var", level, N) for form in ("sav", "as", "ig") for level in (0.95, 0.99)),
+    *(_adaptive(level, N) for level in (0.95, 0.99)),
+    *(_shortfall(form, level, N) for form in ("sav", "as", "ig") for level in (0.95, 0.99)),
+    *(_study("care", form, "expectile", level, N) for form in ("sav", "as", "ig") for level in (0.95, 0.99)),
     *(_linear(level, N) for level in (0.95, 0.99)),
+    *(_tail(n) for n in (1000, 4000)),
 )

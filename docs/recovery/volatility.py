@@ -13,21 +13,35 @@ from riskcore import (
     EGARCH,
     FIGARCH,
     GARCH,
+    GED,
     GJR,
     BetaTEGARCH,
     ComponentGARCH,
     ConstantMean,
+    Empirical,
+    Normal,
+    SkewT,
     StudentT,
 )
 from riskcore._types import FloatArray
+from riskcore.distributions import Law
 from riskcore.volatility import Volatility
 
 N_DAYS, BURN, NU, MU = 2000, 1000, 6.0, 0.0003
+SKEW, SHAPE = 0.1, 1.4
 Parameters = Mapping[str, float]
 
 
-def _shocks(rng: np.random.Generator) -> FloatArray:
-    return rng.standard_t(NU, N_DAYS + BURN) * np.sqrt((NU - 2.0) / NU)
+def _shocks(rng: np.random.Generator, law: Law) -> FloatArray:
+    """Student's t, also where the law is a sample; by their quantiles where numpy draws no such law."""
+    n = N_DAYS + BURN
+    if isinstance(law, Normal):
+        return rng.standard_normal(n)
+    if isinstance(law, SkewT):
+        return np.asarray(SkewT(NU, SKEW).ppf(rng.random(n)))
+    if isinstance(law, GED):
+        return np.asarray(GED(SHAPE).ppf(rng.random(n)))
+    return np.asarray(rng.standard_t(NU, n) * np.sqrt((NU - 2.0) / NU))
 
 
 def _gjr(p: Parameters, z: FloatArray) -> FloatArray:
@@ -95,38 +109,55 @@ def _beta_t(p: Parameters, z: FloatArray) -> FloatArray:
 class _Simulate:
     path: Callable[[Parameters, FloatArray], FloatArray]
     params: Parameters
+    law: Law
 
     def __call__(self, rng: np.random.Generator) -> FloatArray:
-        return MU + self.path(self.params, _shocks(rng))[BURN:]
+        return MU + self.path(self.params, _shocks(rng, self.law))[BURN:]
 
 
 @dataclass(frozen=True)
 class _Estimate:
     volatility: Volatility
+    law: Law
 
     def __call__(self, sample: FloatArray) -> tuple[dict[str, float], dict[str, float]]:
-        fit = self.volatility.fit(sample, mean=ConstantMean(), law=StudentT())
+        fit = self.volatility.fit(sample, mean=ConstantMean(), law=self.law)
         return dict(fit.all_params), dict(fit.errors())
 
 
-def _study(
-    model: str, volatility: Volatility, path: Callable[[Parameters, FloatArray], FloatArray], params: Parameters
-) -> Study:
+Path = Callable[[Parameters, FloatArray], FloatArray]
+LAWS: Mapping[str, tuple[Law, str, Parameters]] = {
+    "t": (StudentT(), "Student t shocks, constant mean, joint maximum likelihood", {"nu": NU}),
+    "normal": (Normal(), "normal shocks, constant mean, joint maximum likelihood", {}),
+    "skewt": (SkewT(), "skewed t shocks, constant mean, joint maximum likelihood", {"nu": NU, "skew": SKEW}),
+    "ged": (GED(), "GED shocks, constant mean, joint maximum likelihood", {"shape": SHAPE}),
+    "fhs": (Empirical(), "Student t shocks, constant mean, normal quasi-likelihood (as with every sample law)", {}),
+}
+"""Law, setting and the law's own parameters."""
+SLOW = ("figarch-t", "aparch-t", "component-t", "gjr-skewt", "egarch-skewt")
+
+
+def _study(model: str, volatility: Volatility, path: Path, params: Parameters, law: str = "t") -> Study:
+    shocks, setting, own = LAWS[law]
     return Study(
         model=model,
-        setting=f"n = {N_DAYS}, Student t shocks, constant mean, joint maximum likelihood",
-        truth={"mu": MU, **params, "nu": NU},
-        simulate=_Simulate(path, params),
-        estimate=_Estimate(volatility),
+        setting=f"n = {N_DAYS}, {setting}",
+        truth={"mu": MU, **params, **own},
+        simulate=_Simulate(path, params, shocks),
+        estimate=_Estimate(volatility, shocks),
         replications=2000,
-        slow=model in ("figarch-t", "aparch-t", "component-t"),
+        slow=model in SLOW,
     )
 
 
+FIRST: Mapping[str, tuple[Volatility, Path, Parameters]] = {
+    "garch": (GARCH(), _gjr, {"omega": 2e-6, "alpha": 0.08, "beta": 0.9}),
+    "gjr": (GJR(), _gjr, {"omega": 2e-6, "alpha": 0.03, "gamma": 0.1, "beta": 0.9}),
+    "egarch": (EGARCH(), _egarch, {"omega": -0.18, "alpha": 0.15, "gamma": 0.08, "beta": 0.98}),
+}
+"""Volatilities that are studied with every law."""
 STUDIES = (
-    _study("garch-t", GARCH(), _gjr, {"omega": 2e-6, "alpha": 0.08, "beta": 0.9}),
-    _study("gjr-t", GJR(), _gjr, {"omega": 2e-6, "alpha": 0.03, "gamma": 0.1, "beta": 0.9}),
-    _study("egarch-t", EGARCH(), _egarch, {"omega": -0.18, "alpha": 0.15, "gamma": 0.08, "beta": 0.98}),
+    *(_study(f"{name}-{law}", *FIRST[name], law) for law in LAWS for name in FIRST),
     _study("aparch-t", APARCH(), _aparch, {"omega": 2e-5, "alpha": 0.08, "gamma": 0.4, "beta": 0.9, "delta": 1.5}),
     _study("figarch-t", FIGARCH(), _figarch, {"omega": 3e-6, "varphi": 0.2, "d": 0.45, "beta": 0.55}),
     _study(
