@@ -10,7 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from riskcore.forecasters import FORECASTERS, Forecaster
+from riskcore.distributions import Empirical
+from riskcore.forecasters import FORECASTERS, Forecaster, LocationScale
 
 TABLE = Path(__file__).with_name("coverage.csv")
 ENOUGH = 0.90
@@ -52,6 +53,8 @@ def coverage_of(forecaster: Forecaster, parameter: str) -> Covered | None:
     True
     """
     plain: Any = replace(forecaster, name=None)  # type: ignore[type-var]  # forecasters are dataclasses
+    if isinstance(plain, LocationScale) and plain.law.is_sample:
+        plain = replace(plain, law=Empirical())  # all sample laws stand on the same estimates
     model = next((name for name, known in FORECASTERS.items() if known == plain), None)
     target, _, name = parameter.rpartition(".")
     rows = _table().get((model or "", name if "_" in target else parameter), [])

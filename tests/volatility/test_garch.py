@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -207,3 +208,18 @@ def test_errors_are_for_people():
         GARCH().fit(np.arange(10.0), mean=ConstantMean(), law=Normal())
     with pytest.raises(FitError, match="losses are constant"):
         Constant().fit(np.full(100, 0.02), mean=ConstantMean(), law=Normal())
+
+
+@pytest.mark.parametrize("seed", [0, 3, 7, 11, 12])
+def test_error_of_a_mean_that_stands_on_a_loss(seed):
+    """EGARCH's likelihood has a corner at each loss, and its optimum stands on one in all samples but the second."""
+    z, k = np.random.default_rng(seed).standard_normal(1000), 0.0
+    losses = np.empty(z.size)
+    for t, shock in enumerate(z):
+        losses[t] = math.exp(k / 2) * shock
+        k = 0.2 * (abs(shock) - math.sqrt(2 / math.pi)) + 0.1 * shock + 0.95 * k
+    losses = losses[200:]
+    fit = EGARCH().fit(losses, mean=ConstantMean(), law=Normal())
+    assert (np.abs(losses - fit.all_params["mu"]).min() < 1e-7) == (seed != 3)
+    of_the_mean = losses.std() / math.sqrt(losses.size)  # a little more than the error of weighted losses
+    assert 0.7 < fit.errors()["mu"] / of_the_mean < 1.0
