@@ -15,8 +15,9 @@ from numba import njit
 from riskcore._types import BoolArray, FloatArray, IntArray
 from riskcore.kernels.descent import Lane, Model, Windows, descend, keep_best, make_positive
 from riskcore.kernels.lanes import WIDTH
-from riskcore.kernels.likelihood import EGARCH
+from riskcore.kernels.likelihood import EGARCH, NORMAL
 
+LOG_2_PI = math.log(2.0 * math.pi)
 SMALLEST = 1e-3
 """Size that a coordinate counts with at least."""
 LOOK, BEND, DESCEND, COMPARE, DONE = 0, 1, 2, 3, 4
@@ -373,6 +374,19 @@ def constant_variance(
 
 
 @njit(cache=True, error_model="numpy")
+def not_below_constant(
+    model: Model, windows: Windows, begins: IntArray, tops_points: FloatArray, tops_costs: FloatArray, slack: float,
+    sound: BoolArray,
+) -> None:  # fmt: skip
+    """Where the best optimum is not below the constant variance, under the normal law: there that is a formula."""
+    for w in range(sound.size):
+        mean = tops_points[w, 0, 0] if model.slots[0] == 0 else model.base[0]
+        away = windows.centres[begins[w]] - mean
+        value = 0.5 * windows.n * (LOG_2_PI + math.log(1.0 + away * away) + 1.0)
+        sound[w] = tops_costs[w, 0] <= value + slack
+
+
+@njit(cache=True, error_model="numpy")
 def hunt(
     model: Model, windows: Windows, lane: Lane, rules: Rules, begins: IntArray, grid: FloatArray,
     owner: IntArray, points: FloatArray,
@@ -499,6 +513,9 @@ def hunt(
                         flat, tops_points,
                     )  # fmt: skip
                     phase, leg = BEND, 0
+            if phase == COMPARE and model.law == NORMAL:
+                not_below_constant(model, windows, begins, tops_points, tops_costs, rules.slack, sound)
+                phase = DONE
         else:
             for i in range(who.size):
                 sound[who[i]] = tops_costs[who[i], 0] <= values[i] + rules.slack

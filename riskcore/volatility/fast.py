@@ -11,7 +11,7 @@ import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -158,6 +158,17 @@ class Found(NamedTuple):
     log_likelihood: float
 
 
+@lru_cache(maxsize=64)
+def _rules(task: Problem, brief: bool) -> Any:
+    """How the kernel searches."""
+    return search.Rules(
+        LOG_FEW if task.log_variance else FEW, BRIEF_DESCENTS if brief else DESCENTS, task.n_always,
+        BRIEF_MOST if brief else MOST, BRIEF_ONWARD if brief else MOST, ROUGHLY, TOLERANCE, DIFFERENCE,
+        LARGEST_CURVATURE, RIVAL, ROUGHLY_SAME, ROUGHLY_THERE, SAME, SAME_PLACE, SLACK, task.limits, brief,
+        AHEAD if task.log_variance else np.inf, task.flat if brief else task.no_grid,
+    )  # fmt: skip
+
+
 class Estimation:
     """Maximum likelihood of one problem on windows of one length."""
 
@@ -175,12 +186,7 @@ class Estimation:
         self.lane = lane_of(n)
         self.brief = task.log_variance and n >= SHORT
         self.late = BRIEF_LATE if self.brief else WEAK_LATE
-        self.rules = search.Rules(
-            LOG_FEW if task.log_variance else FEW, BRIEF_DESCENTS if self.brief else DESCENTS, task.n_always,
-            BRIEF_MOST if self.brief else MOST, BRIEF_ONWARD if self.brief else MOST, ROUGHLY, TOLERANCE, DIFFERENCE,
-            LARGEST_CURVATURE, RIVAL, ROUGHLY_SAME, ROUGHLY_THERE, SAME, SAME_PLACE, SLACK, task.limits, self.brief,
-            AHEAD if task.log_variance else np.inf, task.flat if self.brief else task.no_grid,
-        )  # fmt: skip
+        self.rules = _rules(task, self.brief)
         self.tops = self._empty(size)
         self.rough, self.sound = np.zeros(size, dtype=np.bool_), np.ones(size, dtype=np.bool_)
         self.counts, self.ages = np.zeros((2, size), dtype=np.int64), np.zeros(size, dtype=np.int64)
