@@ -27,7 +27,7 @@ def open_page(home: Path) -> Iterator[Open]:
     from riskcore.dashboard import state
 
     def opened(page: str, *, source: Source | None = None, **kept: object) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)  # a first fit may compile
         if source is not None:
             app.session_state["rc.source"] = source
         for name, value in kept.items():

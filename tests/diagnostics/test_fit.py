@@ -107,7 +107,9 @@ def test_parameters_errors_and_criteria_are_archs(losses: pd.Series, fit: Fit, m
     assert other.params.index.tolist() == names
     units = np.array([1 / scale, 1 if family == "egarch" else 1 / scale**2] + [1.0] * (len(names) - 2))
     inner = [i for i, n in enumerate(names) if not (n == "omega" and family == "egarch")]  # there a logarithm's unit
-    np.testing.assert_allclose(table["standard_error"].iloc[inner], (other.std_err * units).iloc[inner], rtol=0.03)
+    # arch's error of an EGARCH's mean is by a step between two losses; the likelihood has a corner at each
+    smooth = [i for i in inner if not (family == "egarch" and names[i] == "mu")]
+    np.testing.assert_allclose(table["standard_error"].iloc[smooth], (other.std_err * units).iloc[smooth], rtol=0.03)
     signs = np.array([-1.0 if n == "mu" or (n == "gamma[1]" and family == "egarch") else 1.0 for n in names])
     estimates = other.params * units * signs
     np.testing.assert_allclose(table["estimate"].iloc[inner], estimates.iloc[inner], rtol=0.03, atol=2e-6)
