@@ -63,8 +63,10 @@ def model_costs(short: bool) -> Iterator[Cost]:
 
         fit()
         walk(chain)
-        once = _seconds(lambda: walk(chain), 1) / chain
-        n = chain if short else max(int(min(SECONDS / once, MOST)) // chain, 1) * chain
+        n = chain
+        for _ in range(0 if short else 3):  # many refits at once cost less each, so that the first guess is too high
+            once = _seconds(lambda: walk(n), 1) / n  # noqa: B023
+            n = max(int(min(SECONDS / once, MOST)) // chain, 1) * chain
         yield Cost(name, _seconds(fit, 5), _seconds(lambda: walk(n), 3) / n, n)  # noqa: B023
 
 
