@@ -48,8 +48,8 @@ def _lines() -> Iterator[str]:
     )
     yield (
         "The default targets are four. At one of them alone, over the whole series: recursive CARE at a given "
-        "expectile level 65 to 125 us a refit, at a level matched to a VaR 0.4 to 0.7 ms; CAViaR with its ES 0.4 to 0.8 "
-        "ms; linear CARE 30 us.\n"
+        "expectile level 65 to 125 us a refit, at a level matched to a VaR 0.4 to 0.7 ms; CAViaR with its ES 0.4 to "
+        "0.8 ms; linear CARE 30 us.\n"
     )
     yield "| name | what it is | a fit | a refit and a day |"
     yield "| --- | --- | --- | --- |"
