@@ -309,11 +309,12 @@ def cards_of(settings: str) -> list[Card]:
         if volatility == "Constant" and law in SAMPLES:
             return [SAMPLES[law]]
         return [cards[key] for cards, key in ((VOLATILITIES, volatility), (LAWS, law)) if key in cards]
+    given = {key: text.strip("'") for key, text in parts.items()}
     form = {
-        "CARE": "linear" if parts.get("form") == "'linear'" else "recursive",
-        "DynamicLevel": ast.literal_eval(parts["rule"]) if name == "DynamicLevel" else "",
-        "MarkovSwitching": parts.get("regimes", ""),
-        "CAViaR": "adaptive" if parts.get("form") == "'adaptive'" else "",
+        "CARE": "linear" if given.get("form") == "linear" else "recursive",
+        "DynamicLevel": given.get("rule", ""),
+        "MarkovSwitching": given.get("regimes", ""),
+        "CAViaR": "adaptive" if given.get("form") == "adaptive" else "",
     }.get(name, "")
     card = TAILS.get(f"{name}.{form}" if form else name)
     return [card] if card is not None else []

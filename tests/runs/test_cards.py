@@ -45,6 +45,7 @@ def test_every_part_has_a_card_and_every_cost_a_model() -> None:
         ("MarkovSwitching(regimes=3, law=Normal())", ["Three Markov regimes"]),
         ("<Mine object at 0x7f>", []),
         ("Mine(3)", []),
+        ("DynamicLevel()", []),
         ("f.g()", []),
     ],
 )
